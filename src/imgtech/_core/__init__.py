@@ -1,0 +1,1 @@
+"""Foundations: kernels, checks, frozen values, optional packages, progress."""

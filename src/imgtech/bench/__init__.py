@@ -1,0 +1,1 @@
+"""Honest timing: check the answer, warm up, alternate, compare medians."""

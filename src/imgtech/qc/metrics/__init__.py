@@ -1,0 +1,1 @@
+"""Image-quality metrics on arrays with spacings, one family a file."""

@@ -1,0 +1,1 @@
+"""Phantom protocols, one phantom a file."""

@@ -1,0 +1,1 @@
+"""Raw data to images; one sub-package a modality, none imports another."""
