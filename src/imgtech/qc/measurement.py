@@ -152,7 +152,7 @@ class Measurement:
                 raise ValueError(f"{self.name}: {label} must be finite, got {number}")
         if self.value is not None and (self.uncertainty is None or self.uncertainty < 0):
             raise ValueError(
-                f"{self.name}: uncertainty must not be negative or missing, got {self.uncertainty}"
+                f"{self.name}: uncertainty must be given and not negative, got {self.uncertainty}"
             )
         object.__setattr__(self, "details", MappingProxyType(dict(self.details)))
 
