@@ -1,0 +1,192 @@
+"""What a reader of images returns: pixels in real units, where they are, and how they were made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech._core.frozen import ArrayValue
+from imgtech.geometry import ImageGrid
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesTags:
+    """What the files say about the scanner and the acquisition; None where they are silent.
+
+    Parameters
+    ----------
+    series_uid, series_number, series_description : str, optional
+        Identity of the series.
+    manufacturer, model, station, software : str, optional
+        The scanner.
+    study_date : str, optional
+        ``YYYYMMDD``.
+    protocol_name, sequence_name, receive_coil : str, optional
+        How the scan was set up.
+    field_strength_t : float, optional
+        Magnetic field strength, tesla.
+    repetition_time_ms, echo_time_ms : float, optional
+        MR timing, milliseconds.
+    flip_angle_deg : float, optional
+        Degrees.
+    averages : float, optional
+        Number of signal averages.
+    bandwidth_hz_per_pixel : float, optional
+        Receive bandwidth of one pixel.
+    tube_voltage_kv, exposure_mas : float, optional
+        X-ray source.
+    kernel : str, optional
+        Reconstruction kernel of CT.
+    """
+
+    series_uid: str | None = None
+    series_number: str | None = None
+    series_description: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    station: str | None = None
+    software: str | None = None
+    study_date: str | None = None
+    protocol_name: str | None = None
+    sequence_name: str | None = None
+    receive_coil: str | None = None
+    field_strength_t: float | None = None
+    repetition_time_ms: float | None = None
+    echo_time_ms: float | None = None
+    flip_angle_deg: float | None = None
+    averages: float | None = None
+    bandwidth_hz_per_pixel: float | None = None
+    tube_voltage_kv: float | None = None
+    exposure_mas: float | None = None
+    kernel: str | None = None
+
+    def known(self) -> dict[str, str | float]:
+        """The tags that the files do give, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesInfo:
+    """One stack of images in a file or folder, as far as the headers tell.
+
+    Parameters
+    ----------
+    modality : str
+        DICOM modality, such as ``"MR"``; empty if the files do not say.
+    kind : str
+        Name of the DICOM object, such as ``"MR Image Storage"``.
+    n_images : int
+        Number of frames; 0 for an object without an image.
+    shape : tuple of int or None
+        Rows and columns.
+    spacing_mm : tuple of float or None
+        Distance between rows and between columns.
+    transfer_syntax : str
+        How the pixels are stored.
+    tags : SeriesTags
+        Scanner and acquisition.
+    files : tuple of pathlib.Path
+        The files, in the order of their names.
+    """
+
+    modality: str
+    kind: str
+    n_images: int
+    shape: tuple[int, int] | None
+    spacing_mm: tuple[float, float] | None
+    transfer_syntax: str
+    tags: SeriesTags
+    files: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        number = self.tags.series_number or "without number"
+        text = f"series {number} ({self.modality or 'no modality'}, {self.n_images} images"
+        text += f" of {self.shape[0]} x {self.shape[1]}" if self.shape else ""
+        text += f", TE {self.tags.echo_time_ms:g} ms" if self.tags.echo_time_ms is not None else ""
+        return text + f', "{self.tags.series_description or self.tags.protocol_name or "no description"}")'
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Series(ArrayValue):
+    """A stack of parallel images in order of their position.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        ``(slice, y, x)``, float32, in the unit of the modality (HU for CT, vendor's signal for MR).
+    spacing_mm : tuple of float
+        Distance between rows and between columns, ``(dy, dx)``.
+    positions_mm : numpy.ndarray
+        Position of each slice along the normal of the stack, ascending.
+    slice_thickness_mm : float or None
+        Nominal thickness of a slice.
+    orientation : tuple of float
+        Direction cosines of a row (along x) and of a column (along y), patient coordinates.
+    origin_mm : tuple of float
+        Patient coordinates of the centre of the first pixel of the first slice.
+    modality : str
+        DICOM modality.
+    tags : SeriesTags, optional
+        Scanner and acquisition.
+    notes : tuple of str, optional
+        What was done to the stored values and what is odd about the files.
+
+    Raises
+    ------
+    ValueError
+        If the pixels are not a stack, or the number of positions differs from the number of slices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imgtech.io import Series
+    >>> series = Series(pixels=np.ones((2, 3, 4)), spacing_mm=(0.5, 0.7), positions_mm=np.array([-5.0, 5.0]),
+    ...                 slice_thickness_mm=5.0, modality="MR")
+    >>> series.pixels.dtype, series.grid.fov_mm
+    (dtype('float32'), (1.5, 2.8))
+    """
+
+    pixels: npt.NDArray[np.float32]
+    spacing_mm: tuple[float, float]
+    positions_mm: npt.NDArray[np.float64]
+    slice_thickness_mm: float | None
+    orientation: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+    origin_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
+    modality: str
+    tags: SeriesTags = SeriesTags()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        pixels = _read_only(np.array(self.pixels, dtype=np.float32))
+        positions = _read_only(np.array(self.positions_mm, dtype=np.float64))
+        if pixels.ndim != 3 or pixels.size == 0:
+            raise ValueError(f"pixels must be a stack (slice, y, x), got shape {pixels.shape}")
+        if not np.isfinite(pixels).all():
+            raise ValueError("pixels must be finite")
+        if positions.shape != pixels.shape[:1]:
+            raise ValueError(
+                f"positions_mm must name each of the {pixels.shape[0]} slices, got shape {positions.shape}"
+            )
+        object.__setattr__(self, "pixels", pixels)
+        object.__setattr__(self, "positions_mm", positions)
+        ImageGrid(shape=pixels.shape[1:], spacing_mm=self.spacing_mm)
+
+    @property
+    def grid(self) -> ImageGrid:
+        """The pixels ``(y, x)`` of one slice, with the middle of the image at the origin."""
+        return ImageGrid(shape=self.pixels.shape[1:], spacing_mm=self.spacing_mm)
+
+    @property
+    def normal(self) -> npt.NDArray[np.float64]:
+        """Direction in which the slice positions grow: row direction cross column direction."""
+        return np.cross(self.orientation[:3], self.orientation[3:])
+
+
+def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    array.setflags(write=False)
+    return array
