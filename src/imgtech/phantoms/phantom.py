@@ -1,0 +1,187 @@
+"""A phantom: shapes that add up, and everything a scanner would see of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech.geometry import ImageGrid, ParallelBeam, Trajectory
+from imgtech.phantoms.coils import CoilSensitivities
+from imgtech.phantoms.placed import Shape2D
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phantom:
+    """An object made of shapes whose values add where they overlap.
+
+    Everything is computed in double precision from closed forms; nothing is sampled on a grid first.
+
+    Parameters
+    ----------
+    shapes : tuple of Shape2D
+        At least one shape.
+
+    Raises
+    ------
+    ValueError
+        If there is no shape or something else stands among them.
+
+    Examples
+    --------
+    >>> from imgtech.geometry import ImageGrid, ParallelBeam, Trajectory
+    >>> from imgtech.phantoms import Ellipse, Phantom
+    >>> phantom = Phantom(shapes=(Ellipse(value=2.0, semi_axes_mm=(5.0, 7.0), angle_rad=0.2),))
+    >>> phantom.image(ImageGrid.square(8, fov_mm=20.0))[4, 4]
+    np.float32(2.0)
+    >>> beam = ParallelBeam.half_turn(n_views=3, n_channels=40, channel_spacing_mm=0.5)
+    >>> phantom.sinogram(beam).shape
+    (3, 40)
+    >>> phantom.kspace(Trajectory.cartesian((6, 4), spacing_mm=(2.0, 3.0))).dtype
+    dtype('complex64')
+    """
+
+    shapes: tuple[Shape2D, ...]
+
+    def __post_init__(self) -> None:
+        shapes = tuple(self.shapes)
+        if not shapes:
+            raise ValueError("shapes must hold at least one shape, got none")
+        for shape in shapes:
+            if not isinstance(shape, Shape2D):
+                raise ValueError(f"shapes must hold shapes, got {shape!r}")
+        object.__setattr__(self, "shapes", shapes)
+
+    def __add__(self, other: Phantom) -> Phantom:
+        """Both objects in one place; their values add."""
+        if not isinstance(other, Phantom):
+            return NotImplemented
+        return Phantom(shapes=self.shapes + other.shapes)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.shapes[0].ndim
+
+    def image(self, grid: ImageGrid, *, dtype: npt.DTypeLike = np.float32) -> npt.NDArray[np.floating]:
+        """Mean of the object over every pixel of a grid.
+
+        Parameters
+        ----------
+        grid : ImageGrid
+            Where the pixels are; a pixel is as large as the spacing.
+        dtype : dtype, optional
+            float32 or float64.
+
+        Returns
+        -------
+        numpy.ndarray
+            Array of ``grid.shape`` in the unit of the shapes' values, exact up to rounding.
+
+        Raises
+        ------
+        ValueError
+            If the grid does not have the object's number of axes or the dtype is another.
+        """
+        kind = _precision("dtype", dtype)
+        _same_axes("grid", grid.ndim, self.ndim)
+        image = np.zeros(grid.shape)
+        for shape in self.shapes:
+            shape.add_to_image(image, grid)
+        return image.astype(kind)
+
+    def sinogram(self, beam: ParallelBeam, *, dtype: npt.DTypeLike = np.float32) -> npt.NDArray[np.floating]:
+        """Line integrals, averaged over the width of every channel.
+
+        Parameters
+        ----------
+        beam : ParallelBeam
+            The rays; the mean runs over ``beam.channel_width_mm`` and is exact.
+        dtype : dtype, optional
+            float32 or float64.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape ``(view, channel)``, in value times mm: without a unit where values are in 1/mm.
+
+        Raises
+        ------
+        ValueError
+            If the object is not flat or the dtype is not one of the two.
+        """
+        kind = _precision("dtype", dtype)
+        _same_axes("beam", 2, self.ndim)
+        assert beam.channel_width_mm is not None
+        angles, width = beam.angles_rad[:, None], beam.channel_width_mm
+        low = beam.channels_mm - width / 2
+        if width == beam.channel_spacing_mm:
+            edges = np.append(low, beam.channels_mm[-1] + width / 2)
+            integrals = np.diff(self._half_planes(angles, edges), axis=1)
+        else:
+            integrals = self._half_planes(angles, low + width) - self._half_planes(angles, low)
+        return np.asarray(integrals / width, dtype=kind)
+
+    def kspace(
+        self,
+        trajectory: Trajectory,
+        coils: CoilSensitivities | None = None,
+        *,
+        dtype: npt.DTypeLike = np.complex64,
+    ) -> npt.NDArray[np.complexfloating]:
+        r"""MRI signal :math:`S(k) = \int s(r)\, m(r)\, e^{-2 \pi i\, k \cdot r}\, dr`.
+
+        Parameters
+        ----------
+        trajectory : Trajectory
+            Positions in k-space.
+        coils : CoilSensitivities, optional
+            Receive coils; without them :math:`s(r) = 1` and there is no coil axis.
+        dtype : dtype, optional
+            complex64 or complex128.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape ``trajectory.shape``, with coils ``(coil, *trajectory.shape)``, in value times
+            mm^2 (mm^3 for an object with three axes).
+
+        Raises
+        ------
+        ValueError
+            If trajectory, coils and object do not have the same number of axes or the dtype is
+            another.
+        """
+        kind = _precision("dtype", dtype, "complex64", "complex128")
+        _same_axes("trajectory", trajectory.ndim, self.ndim)
+        positions = trajectory.positions_per_mm
+        if coils is None:
+            return self._spectrum(positions).astype(kind)
+        _same_axes("coils", coils.ndim, self.ndim)
+        signal = np.zeros((coils.n_coils, *trajectory.shape), dtype=np.complex128)
+        for weights, shift in zip(coils.coefficients.T, coils.frequencies_per_mm, strict=True):
+            signal += np.multiply.outer(weights, self._spectrum(positions - shift))
+        return signal.astype(kind)
+
+    def _half_planes(
+        self, angles: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        return np.asarray(sum(shape.half_plane_integral(angles, edges) for shape in self.shapes))
+
+    def _spectrum(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
+        axes = np.moveaxis(positions, -1, 0)
+        return np.asarray(sum(shape.spectrum(*axes) for shape in self.shapes))
+
+
+def _precision(name: str, dtype: npt.DTypeLike, *allowed: str) -> np.dtype:
+    names = allowed or ("float32", "float64")
+    kind = np.dtype(dtype)
+    if kind.name not in names:
+        raise ValueError(f"{name} must be {' or '.join(names)}, got {kind.name}")
+    return kind
+
+
+def _same_axes(name: str, given: int, needed: int) -> None:
+    if given != needed:
+        raise ValueError(f"{name} must have {needed} axes like the object, got {given}")
