@@ -1,0 +1,103 @@
+"""How many independent pixels a region holds when its noise is correlated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+Floats = npt.NDArray[np.float64]
+
+_WINDOW = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseSize:
+    """Effective numbers of independent pixels of a region, or of several together.
+
+    Parameters
+    ----------
+    linear : float
+        Pixels per independent pixel for a mean: the sum of the autocorrelation over all lags.
+    squared : float
+        The same for a variance: the sum of the squared autocorrelation.
+    """
+
+    linear: float
+    squared: float
+
+
+def variance(values: Floats, weights: Floats) -> float:
+    """Weighted variance with one degree of freedom taken off; equals ``ddof=1`` for weights of 1."""
+    total = weights.sum()
+    mean = np.vdot(weights, values) / total
+    loss = np.vdot(weights, weights) / total**2
+    if loss >= 1:
+        raise ValueError("the region must hold more than one pixel to estimate noise")
+    return float(np.vdot(weights, (values - mean) ** 2) / total / (1 - loss))
+
+
+def pixel_number(weights: Floats) -> float:
+    r"""Number of pixels that count in a weighted mean, :math:`(\sum w)^2 / \sum w^2`."""
+    return float(weights.sum() ** 2 / np.vdot(weights, weights))
+
+
+def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WINDOW) -> NoiseSize:
+    r"""Sums of the autocorrelation of noise seen through regions.
+
+    The estimate :math:`\hat\rho(h)` of N pixels scatters with the variance :math:`K/N` and, as the
+    mean was taken off, is low by about :math:`K'/N`, where :math:`K = \sum\rho^2` and
+    :math:`K' = \sum\rho` (Bartlett). Summed over the n lags of the window both errors are known
+    multiples of the sums themselves and are divided out.
+
+    Parameters
+    ----------
+    residuals : list of numpy.ndarray
+        Images ``(ny, nx)`` of noise.
+    weights : list of numpy.ndarray
+        One region for every image.
+    window : int, optional
+        Largest lag that is looked at, in pixels along either axis.
+
+    Returns
+    -------
+    NoiseSize
+        Both at least 1.
+    """
+    shape = (2 * window + 1, 2 * window + 1)
+    products, overlaps = np.zeros(shape), np.zeros(shape)
+    for image, region in zip(residuals, weights, strict=True):
+        rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
+        box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        w = region[box]
+        r = w * (image[box] - np.vdot(w, image[box]) / w.sum())
+        products += _lags(r, window)
+        overlaps += _lags(w, window)
+    seen = overlaps > 1e-3 * overlaps.max()
+    power = products[window, window] / overlaps[window, window]
+    if power <= 0:
+        return NoiseSize(linear=1.0, squared=1.0)
+    correlation = products[seen] / overlaps[seen] / power
+    share = overlaps[seen] / overlaps.max()
+    pixels = sum(pixel_number(w) for w in weights)
+    others = float(share.sum() - 1)
+    linear = float(np.vdot(share, correlation)) / max(1 - others / pixels, 0.1)
+    squared = float(np.vdot(share, correlation**2)) / (1 + others / pixels)
+    return NoiseSize(linear=max(linear, 1.0), squared=max(squared, 1.0))
+
+
+def _lags(image: Floats, window: int) -> Floats:
+    """Sums of products of an image with itself, shifted by up to ``window`` pixels either way."""
+    shape = [fft.next_fast_len(n + window, real=True) for n in image.shape]
+    power = np.abs(fft.rfft2(image, s=shape)) ** 2
+    full = fft.irfft2(power, s=shape)
+    reach = np.arange(-window, window + 1)
+    return np.asarray(full[np.ix_(reach % shape[0], reach % shape[1])])
+
+
+def mean_uncertainty(values: Floats, weights: Floats, size: NoiseSize) -> float:
+    """Standard uncertainty of the weighted mean of correlated pixels (GUM 4.2.3)."""
+    return math.sqrt(variance(values, weights) * size.linear / pixel_number(weights))
