@@ -92,6 +92,11 @@ def _renamed(function: FunctionType, suffix: str) -> FunctionType:
     return copy
 
 
+def thread_count() -> int:
+    """Return the number of threads kernels run on; FFTs take the same number of workers."""
+    return int(numba.get_num_threads())
+
+
 @contextmanager
 def threads(n_threads: int) -> Iterator[None]:
     """Run the kernels called inside the ``with`` block on ``n_threads`` threads.
