@@ -1,1 +1,15 @@
-"""MRI reconstruction."""
+"""MRI: images from k-space."""
+
+from imgtech.recon.mri.cartesian import cartesian, root_sum_of_squares
+from imgtech.recon.mri.fft import image_to_kspace, kspace_to_image
+from imgtech.recon.mri.paravision import paravision_images
+from imgtech.recon.mri.windows import kspace_window
+
+__all__ = [
+    "cartesian",
+    "image_to_kspace",
+    "kspace_to_image",
+    "kspace_window",
+    "paravision_images",
+    "root_sum_of_squares",
+]
