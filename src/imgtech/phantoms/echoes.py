@@ -1,0 +1,303 @@
+"""Point scatterers and the echoes they send to a probe, in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech._core.frozen import ArrayValue
+from imgtech._core.validate import count, finite, floats, positive
+from imgtech.geometry import LinearArray, PlaneWaves
+from imgtech.phantoms._kernels_echoes import gaussian_echoes
+
+_REACH = {np.dtype(np.float32): 6.5, np.dtype(np.float64): 8.5}  # exp(-reach^2 / 2): 7e-10 and 2e-16
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianPulse:
+    r"""The received pulse of one point: a cosine under a Gaussian, its peak at time 0.
+
+    .. math:: p(t) = e^{-t^2 / 2\sigma^2} \cos(2 \pi f_c t), \qquad
+              \sigma = \frac{\sqrt{2 \ln 2}}{\pi\, b\, f_c}
+
+    so that the amplitude spectrum falls to one half (-6.02 dB) at :math:`f_c (1 \pm b / 2)`.
+
+    Parameters
+    ----------
+    center_hz : float
+        Centre frequency :math:`f_c`.
+    fractional_bandwidth : float, optional
+        Full width :math:`b` of the spectrum at half its height, as a fraction of the centre frequency.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive, or the bandwidth reaches 2 (the spectrum would cross zero).
+
+    Examples
+    --------
+    >>> from imgtech.phantoms import GaussianPulse
+    >>> pulse = GaussianPulse(center_hz=5e6, fractional_bandwidth=0.6)
+    >>> pulse.waveform([0.0, 0.1e-6]).round(3)
+    array([ 1.   , -0.701])
+    """
+
+    center_hz: float
+    fractional_bandwidth: float = 0.6
+
+    def __post_init__(self) -> None:
+        bandwidth = positive("fractional_bandwidth", self.fractional_bandwidth)
+        if bandwidth >= 2:
+            raise ValueError(f"fractional_bandwidth must be below 2, got {bandwidth}")
+        object.__setattr__(self, "center_hz", positive("center_hz", self.center_hz))
+        object.__setattr__(self, "fractional_bandwidth", bandwidth)
+
+    @property
+    def sigma_s(self) -> float:
+        """Standard deviation of the Gaussian envelope in seconds."""
+        return float(np.sqrt(2 * np.log(2)) / (np.pi * self.fractional_bandwidth * self.center_hz))
+
+    def waveform(self, times_s: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Value of the pulse at the given times, an array of any shape."""
+        t = np.asarray(times_s, dtype=np.float64)
+        envelope = np.exp(-0.5 * (t / self.sigma_s) ** 2)
+        return np.asarray(envelope * np.cos(2 * np.pi * self.center_hz * t))
+
+
+@dataclass(frozen=True, eq=False)
+class Scatterers(ArrayValue):
+    r"""Point scatterers in front of a probe.
+
+    Parameters
+    ----------
+    positions_mm : array_like of float
+        Positions as ``(z, x)``, shape ``(n, 2)``: depth below the probe, then place along it.
+    amplitudes : array_like of float
+        Strength of each point's echo, shape ``(n,)``; the sign is a reversal of phase.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, a value is not finite, or a depth is not positive.
+
+    Examples
+    --------
+    >>> from imgtech.geometry import LinearArray, PlaneWaves
+    >>> from imgtech.phantoms import GaussianPulse, Scatterers
+    >>> probe = LinearArray(n_elements=16, pitch_mm=0.3)
+    >>> waves = PlaneWaves.from_degrees([-5, 5], sampling_hz=20e6, start_s=10e-6)
+    >>> point = Scatterers([[12.0, 0.4]], [1.0])
+    >>> point.echoes(probe, waves, pulse=GaussianPulse(center_hz=5e6), n_samples=200).shape
+    (2, 16, 200)
+    """
+
+    positions_mm: npt.NDArray[np.float64]
+    amplitudes: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        positions = floats("positions_mm", self.positions_mm, ndim=2)
+        amplitudes = floats("amplitudes", self.amplitudes)
+        if positions.shape != (amplitudes.size, 2):
+            raise ValueError(
+                f"positions_mm must have shape ({amplitudes.size}, 2) as (z, x) for "
+                f"{amplitudes.size} amplitudes, got {positions.shape}"
+            )
+        if (positions[:, 0] <= 0).any():
+            raise ValueError(f"positions_mm must have positive depths z, got {float(positions[:, 0].min())}")
+        object.__setattr__(self, "positions_mm", positions)
+        object.__setattr__(self, "amplitudes", amplitudes)
+
+    @property
+    def n_scatterers(self) -> int:
+        """Number of points."""
+        return len(self.amplitudes)
+
+    def __add__(self, other: Scatterers) -> Scatterers:
+        """Both sets of points together."""
+        if not isinstance(other, Scatterers):
+            return NotImplemented
+        return Scatterers(
+            np.concatenate([self.positions_mm, other.positions_mm]),
+            np.concatenate([self.amplitudes, other.amplitudes]),
+        )
+
+    def echoes(
+        self,
+        probe: LinearArray,
+        waves: PlaneWaves,
+        *,
+        pulse: GaussianPulse,
+        n_samples: int,
+        sound_speed_m_s: float = 1540.0,
+        spreading: bool = False,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> npt.NDArray[np.floating[Any]]:
+        r"""Channel data that the probe records, in closed form.
+
+        .. math:: s_{ke}(t) = \sum_n \frac{a_n}{g_{ne}}\, p(t - \tau_{nke}), \qquad
+                  \tau_{nke} = \frac{z_n \cos\theta_k + x_n \sin\theta_k + r_{ne}}{c} + t_{pulse}
+
+        with :math:`r_{ne}` the distance from point n to the centre of element e and :math:`g = 1`, or
+        :math:`g = r_{ne} / \mathrm{mm}` with ``spreading``. Delays are continuous, never rounded to a
+        sample. Time zero and :math:`t_{pulse}` are those of :class:`~imgtech.geometry.PlaneWaves`.
+        Single scattering; elements are points without directivity; no attenuation. A pulse counts as
+        zero beyond 6.5 (float32) or 8.5 (float64) standard deviations.
+
+        Parameters
+        ----------
+        probe : LinearArray
+            The receiving elements.
+        waves : PlaneWaves
+            Steering angles and the clock of the recording.
+        pulse : GaussianPulse
+            Waveform of one echo.
+        n_samples : int
+            Samples of each trace.
+        sound_speed_m_s : float, optional
+            Speed of sound.
+        spreading : bool, optional
+            Divide each echo by its way back in millimetres (a spherical wave; the amplitude is then
+            that at 1 mm). The plane wave on the way out does not spread.
+        dtype : dtype_like, optional
+            float32 or float64.
+
+        Returns
+        -------
+        numpy.ndarray
+            RF ``(transmit, element, sample)``.
+
+        Raises
+        ------
+        ValueError
+            If a number is not positive or ``dtype`` is neither float32 nor float64.
+        """
+        kind = np.dtype(dtype)
+        if kind not in _REACH:
+            raise ValueError(f"dtype must be float32 or float64, got {kind}")
+        speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
+        shape = (waves.n_transmits, probe.n_elements, count("n_samples", n_samples))
+        rf = np.empty(shape, dtype=kind)
+        angles = waves.angles_rad
+        work = self.n_scatterers * shape[0] * shape[1] * 2 * _REACH[kind] * pulse.sigma_s * waves.sampling_hz
+        gaussian_echoes.sized(work)(
+            np.ascontiguousarray(self.positions_mm[:, 0]),
+            np.ascontiguousarray(self.positions_mm[:, 1]),
+            self.amplitudes,
+            probe.elements_mm,
+            np.stack([np.cos(angles), np.sin(angles)], axis=1),
+            np.asarray(waves.start_s),
+            speed_mm_s,
+            waves.sampling_hz,
+            waves.pulse_delay_s,
+            pulse.center_hz,
+            pulse.sigma_s,
+            _REACH[kind],
+            spreading,
+            rf,
+        )
+        return rf
+
+
+def wires(
+    *, depths_mm: npt.ArrayLike, lateral_mm: npt.ArrayLike = (0.0,), amplitude: float = 1.0
+) -> Scatterers:
+    """Wires across the image plane: one point at every depth and lateral place.
+
+    Parameters
+    ----------
+    depths_mm : array_like of float
+        Depths z of the rows of wires.
+    lateral_mm : array_like of float, optional
+        Places x of the columns of wires.
+    amplitude : float, optional
+        Strength of every wire.
+
+    Returns
+    -------
+    Scatterers
+        ``len(depths_mm) * len(lateral_mm)`` points, row by row.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite or a depth is not positive.
+
+    Examples
+    --------
+    >>> from imgtech.phantoms import wires
+    >>> wires(depths_mm=[10, 20], lateral_mm=[-5, 5]).positions_mm.tolist()
+    [[10.0, -5.0], [10.0, 5.0], [20.0, -5.0], [20.0, 5.0]]
+    """
+    z, x = np.meshgrid(floats("depths_mm", depths_mm), floats("lateral_mm", lateral_mm), indexing="ij")
+    return Scatterers(
+        np.stack([z.ravel(), x.ravel()], axis=1), np.full(z.size, finite("amplitude", amplitude))
+    )
+
+
+def speckle(
+    region_mm: npt.ArrayLike,
+    *,
+    density_per_mm2: float,
+    rng: np.random.Generator,
+    cysts_mm: Sequence[tuple[float, float, float]] = (),
+) -> Scatterers:
+    """Diffuse scatterers: Poisson-distributed points with normally distributed amplitudes.
+
+    With ten or more points in a resolution cell the envelope is Rayleigh-distributed and its mean is
+    1.91 times its standard deviation (fully developed speckle; Wagner et al. 1983,
+    doi:10.1109/T-SU.1983.31404).
+
+    Parameters
+    ----------
+    region_mm : array_like of float
+        Corners of the rectangle, ``((z_min, z_max), (x_min, x_max))``.
+    density_per_mm2 : float
+        Expected number of points per square millimetre.
+    rng : numpy.random.Generator
+        Source of randomness.
+    cysts_mm : sequence of (z, x, radius), optional
+        Disks without any scatterer.
+
+    Returns
+    -------
+    Scatterers
+        Points inside the rectangle and outside every cyst; amplitudes of mean 0 and variance 1.
+
+    Raises
+    ------
+    ValueError
+        If the region is empty or reaches above the probe, the density or a radius is not positive, or
+        no point is left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imgtech.phantoms import speckle
+    >>> rng = np.random.default_rng(1)
+    >>> tissue = speckle(((10, 20), (-5, 5)), density_per_mm2=20, rng=rng, cysts_mm=[(15, 0, 2)])
+    >>> bool(np.hypot(*(tissue.positions_mm - [15, 0]).T).min() > 2)
+    True
+    """
+    corners = floats("region_mm", region_mm, ndim=2)
+    if corners.shape != (2, 2) or (corners[:, 0] >= corners[:, 1]).any() or corners[0, 0] < 0:
+        raise ValueError(
+            "region_mm must be ((z_min, z_max), (x_min, x_max)) with 0 <= z_min < z_max and "
+            f"x_min < x_max, got {corners.tolist()}"
+        )
+    expected = positive("density_per_mm2", density_per_mm2) * np.prod(np.diff(corners, axis=1))
+    n = int(rng.poisson(expected))
+    positions = rng.uniform(corners[:, 0], corners[:, 1], (n, 2))
+    amplitudes = rng.standard_normal(n)
+    keep = positions[:, 0] > 0
+    for z, x, radius in cysts_mm:
+        keep &= np.hypot(positions[:, 0] - z, positions[:, 1] - x) > positive("cysts_mm radius", radius)
+    if not keep.any():
+        raise ValueError(
+            "region_mm, density_per_mm2 and cysts_mm must leave at least one point, "
+            f"got none of {expected:.3g} expected"
+        )
+    return Scatterers(positions[keep], amplitudes[keep])

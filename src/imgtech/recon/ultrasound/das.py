@@ -1,0 +1,188 @@
+"""Delay-and-sum beamforming of plane-wave channel data."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech._core.validate import (
+    Array,
+    ComplexArray,
+    FloatArray,
+    complex_image,
+    not_negative,
+    positive,
+    real_image,
+)
+from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
+from imgtech.recon.ultrasound import _kernels
+from imgtech.recon.ultrasound.apodization import window_terms
+from imgtech.recon.ultrasound.delays import distances, pixels_mm
+
+_TABLE_BYTES = 32e6  # receive tables up to this size at a time
+
+
+def delay_and_sum(
+    data: npt.ArrayLike,
+    probe: LinearArray,
+    waves: PlaneWaves,
+    grid: ImageGrid,
+    *,
+    f_number: float = 1.75,
+    window: str = "boxcar",
+    sound_speed_m_s: float = 1540.0,
+    center_hz: float | None = None,
+    compound: bool = True,
+) -> FloatArray | ComplexArray:
+    r"""Beamform channel data: the sum of all elements and transmits at the time of flight of each pixel.
+
+    .. math:: b(z, x) = \sum_k \sum_e w_e(z, x)\; s_{ke}(\tau_{ke})\; e^{2 \pi i f_c \tau_{ke}}, \qquad
+              \tau_{ke} = \frac{x \sin\theta_k + z \cos\theta_k + \sqrt{(x - x_e)^2 + z^2}}{c} + t_{pulse}
+
+    The traces are interpolated linearly between samples; times before the first and after the last
+    sample add nothing. The rotation is there for IQ data only. The weights are those of
+    :func:`aperture_weights`. It is a plain sum: an echo of amplitude 1 seen by n elements in m transmits
+    gives ``n * m`` times the weights, and the number of elements grows with depth until the aperture is
+    the whole probe.
+
+    Three kinds of data:
+
+    * real RF: the image is real and oscillates along depth, so the grid needs at least four samples a
+      wavelength there;
+    * complex and no ``center_hz``: the analytic signal of the RF, interpolated as it is;
+    * complex with ``center_hz``: IQ data of that demodulation frequency in the convention of
+      :func:`rf_to_iq` (phase zero at time zero), rotated to each delay.
+
+    Parameters
+    ----------
+    data : array_like
+        Channel data ``(transmit, element, sample)``, or ``(transmit, element, sample, frame)`` for an
+        ensemble: all frames share the delays and cost little more than one. Integers become float32.
+    probe : LinearArray
+        The receiving elements.
+    waves : PlaneWaves
+        Angles, sampling frequency, time of the first sample and pulse delay.
+    grid : ImageGrid
+        Image pixels ``(z, x)``; depths must not be negative.
+    f_number : float, optional
+        Depth divided by the width of the receive aperture; 0 takes every element.
+    window : {'boxcar', 'hann', 'hamming', 'blackman', 'tukey'}, optional
+        Window over the receive aperture.
+    sound_speed_m_s : float, optional
+        Speed of sound.
+    center_hz : float, optional
+        Demodulation frequency of IQ data.
+    compound : bool, optional
+        Sum the transmits; with False each keeps its own image.
+
+    Returns
+    -------
+    numpy.ndarray
+        Image ``(z, x)``, with a leading transmit axis unless ``compound`` and a trailing frame axis if
+        the data have one. Real for real data, else complex; single precision unless the data are double.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit the probe and the waves, the data hold less than two samples a trace or
+        values that are not finite, ``center_hz`` is given with real data, or a number is out of range.
+
+    References
+    ----------
+    Perrot et al. 2021, "So you think you can DAS?", Ultrasonics 111:106309,
+    doi:10.1016/j.ultras.2020.106309.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
+    >>> from imgtech.recon.ultrasound import delay_and_sum
+    >>> probe = LinearArray(n_elements=8, pitch_mm=0.3)
+    >>> waves = PlaneWaves.from_degrees([0], sampling_hz=20e6)
+    >>> grid = ImageGrid(shape=(5, 4), spacing_mm=(0.1, 0.2), center_mm=(3.0, 0.0))
+    >>> float(delay_and_sum(np.ones((1, 8, 200)), probe, waves, grid, f_number=0)[2, 1])
+    8.0
+    """
+    traces = _channel_data(data, probe, waves)
+    if center_hz is not None and not np.iscomplexobj(traces):
+        raise ValueError(f"center_hz must be absent for real data, got {center_hz!r}")
+    z, x = pixels_mm(grid)
+    flat, cosines = window_terms(window)
+    per_mm = waves.sampling_hz / (1e3 * positive("sound_speed_m_s", sound_speed_m_s))
+    turns = 0.0 if center_hz is None else positive("center_hz", center_hz) / waves.sampling_hz
+    f_number = not_negative("f_number", f_number)
+
+    ensemble = traces.ndim == 4
+    values = _as_values(traces)
+    n_out = 1 if compound else waves.n_transmits
+    out = np.zeros((x.size, n_out, z.size, *values.shape[3:]), dtype=values.dtype)
+    start = np.asarray(waves.start_s)
+    zero = (waves.pulse_delay_s - start) * waves.sampling_hz  # sample of an echo with no way to go
+    along = np.cos(waves.angles_rad)[:, None, None] * per_mm * z + zero[:, None, None]
+    across = np.sin(waves.angles_rad)[:, None] * per_mm
+    row_bytes = z.size * (8 + 2 * values.dtype.itemsize)
+
+    for columns in _column_blocks(x.size, x.size * probe.n_elements * row_bytes):
+        offsets, rows = distances(x[columns], probe.elements_mm)
+        shape = (offsets.size, z.size)
+        delay = np.empty(shape)
+        weight_re, weight_im = np.empty((2, *shape), dtype=values.dtype)
+        first = np.empty(offsets.size, dtype=np.int64)
+        _kernels.receive_table.sized(20 * delay.size)(
+            offsets, z, f_number, flat, cosines, per_mm, turns, delay, weight_re, weight_im, first
+        )
+        transmit = along + (across * x[columns])[:, :, None]
+        work = transmit.size * probe.n_elements * values[0, 0, 0].size
+        table = (transmit, delay, weight_re)
+        if not np.iscomplexobj(traces):
+            add = _kernels.sum_frames_real if ensemble else _kernels.sum_real
+            add.sized(work)(values, *table, first, rows, out[columns])
+        else:
+            add = _kernels.sum_frames_complex if ensemble else _kernels.sum_complex
+            start_turns = turns * waves.sampling_hz * start
+            add.sized(work)(values, *table, weight_im, first, rows, turns, start_turns, out[columns])
+    return _as_image(out, traces, compound)
+
+
+def _channel_data(data: npt.ArrayLike, probe: LinearArray, waves: PlaneWaves) -> Array:
+    array = np.asarray(data)
+    check: Any = complex_image if array.dtype.kind == "c" else real_image
+    traces = np.asarray(check("data", array, (3, 4)))
+    if traces.shape[:2] != (waves.n_transmits, probe.n_elements):
+        raise ValueError(
+            f"data must have {waves.n_transmits} transmits and {probe.n_elements} elements as its first "
+            f"axes, got shape {traces.shape}"
+        )
+    if traces.shape[2] < 2:
+        raise ValueError(f"data must have at least 2 samples a trace, got shape {traces.shape}")
+    return traces
+
+
+def _as_values(traces: Array) -> Array:
+    """Contiguous real numbers: complex traces get real and imaginary part side by side, last."""
+    traces = np.ascontiguousarray(traces)
+    if not np.iscomplexobj(traces):
+        return traces
+    real = traces.real.dtype
+    if traces.ndim == 4:
+        return traces.view(real)
+    return traces[..., None].view(real)
+
+
+def _as_image(out: Array, traces: Array, compound: bool) -> Array:
+    image = np.ascontiguousarray(np.moveaxis(out, 0, 2))
+    if np.iscomplexobj(traces):
+        image = image.view(traces.dtype)
+        if traces.ndim == 3:
+            image = image[..., 0]
+    return image[0] if compound else image
+
+
+def _column_blocks(n_columns: int, table_bytes: float) -> list[slice]:
+    """Image columns in blocks whose receive tables, were all distances different, stay small."""
+    n_blocks = min(n_columns, int(np.ceil(table_bytes / _TABLE_BYTES)))
+    edges = np.linspace(0, n_columns, n_blocks + 1).astype(int)
+    return [slice(a, b) for a, b in pairwise(edges)]

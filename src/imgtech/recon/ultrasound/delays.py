@@ -1,0 +1,106 @@
+"""Times of flight of plane waves, and the tables the beamformer reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech._core.validate import positive
+from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
+
+_SAME_MM = 11  # decimals of a millimetre to which lateral distances count as equal
+
+
+def transmit_delays(
+    waves: PlaneWaves, grid: ImageGrid, *, sound_speed_m_s: float = 1540.0
+) -> npt.NDArray[np.float64]:
+    r"""When each plane wave reaches each pixel, :math:`t = (x \sin\theta + z \cos\theta) / c`.
+
+    Parameters
+    ----------
+    waves : PlaneWaves
+        The transmits; time zero is the moment a wavefront passes ``x = 0, z = 0``.
+    grid : ImageGrid
+        Image pixels ``(z, x)``.
+    sound_speed_m_s : float, optional
+        Speed of sound.
+
+    Returns
+    -------
+    numpy.ndarray
+        Seconds, shape ``(transmit, z, x)``, float64. ``pulse_delay_s`` and ``start_s`` are not in it.
+
+    Raises
+    ------
+    ValueError
+        If the grid has not two axes or the speed is not positive.
+
+    Examples
+    --------
+    >>> from imgtech.geometry import ImageGrid, PlaneWaves
+    >>> from imgtech.recon.ultrasound import transmit_delays
+    >>> grid = ImageGrid(shape=(1, 1), spacing_mm=(1.0, 1.0), center_mm=(15.4, 3.0))
+    >>> transmit_delays(PlaneWaves.from_degrees([0], sampling_hz=20e6), grid).tolist()
+    [[[1e-05]]]
+    """
+    z, x = pixels_mm(grid)
+    speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
+    sine = np.sin(waves.angles_rad)[:, None, None]
+    cosine = np.cos(waves.angles_rad)[:, None, None]
+    return np.asarray((z[:, None] * cosine + x * sine) / speed_mm_s)
+
+
+def receive_delays(
+    probe: LinearArray, grid: ImageGrid, *, sound_speed_m_s: float = 1540.0
+) -> npt.NDArray[np.float64]:
+    """How long an echo runs from each pixel to each element: the distance divided by the speed.
+
+    Parameters
+    ----------
+    probe : LinearArray
+        The receiving elements, at depth 0.
+    grid : ImageGrid
+        Image pixels ``(z, x)``.
+    sound_speed_m_s : float, optional
+        Speed of sound.
+
+    Returns
+    -------
+    numpy.ndarray
+        Seconds, shape ``(element, z, x)``, float64.
+
+    Raises
+    ------
+    ValueError
+        If the grid has not two axes or the speed is not positive.
+
+    Examples
+    --------
+    >>> from imgtech.geometry import ImageGrid, LinearArray
+    >>> from imgtech.recon.ultrasound import receive_delays
+    >>> grid = ImageGrid(shape=(1, 1), spacing_mm=(1.0, 1.0), center_mm=(4.0, 3.0))
+    >>> receive_delays(LinearArray(n_elements=1, pitch_mm=0.3), grid, sound_speed_m_s=1500).item()
+    3.3333333333333333e-06
+    """
+    z, x = pixels_mm(grid)
+    speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
+    return np.asarray(np.hypot(x - probe.elements_mm[:, None, None], z[:, None]) / speed_mm_s)
+
+
+def pixels_mm(grid: ImageGrid) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Depths and lateral places of the pixels of a ``(z, x)`` grid that lies in front of the probe."""
+    if grid.ndim != 2:
+        raise ValueError(f"grid must have two axes (z, x), got shape {grid.shape}")
+    z, x = grid.coordinates_mm
+    if z[0] < 0:
+        raise ValueError(f"grid must not reach above the probe (z < 0), got a first depth of {z[0]} mm")
+    return z, x
+
+
+def distances(
+    x_mm: npt.NDArray[np.float64], elements_mm: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
+    """Lateral distances that occur, and for each column and element which one: ``(n,)``, ``(x, e)``."""
+    offsets = np.abs(x_mm[:, None] - elements_mm)
+    _, first, rows = np.unique(offsets.round(_SAME_MM), return_index=True, return_inverse=True)
+    return offsets.ravel()[first], rows.reshape(offsets.shape).astype(np.uint32)
