@@ -1,100 +1,35 @@
-"""Phantoms by name."""
+"""Simple phantoms by name: disk, wire, slanted edge, contrast rods."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from imgtech._core.validate import finite, one_of, positive
+from imgtech._core.validate import finite, floats, positive
 from imgtech.phantoms.phantom import Phantom
+from imgtech.phantoms.placed import pair
+from imgtech.phantoms.polygons import Rectangle
 from imgtech.phantoms.shapes_2d import Ellipse
-
-# original value, modified value, semi-axis y, semi-axis x, centre y, centre x, angle in degrees;
-# y points down the page as in an image, so centres and angles are those of the papers with y reversed
-_SHEPP_LOGAN = (
-    (2.00, 1.0, 0.9200, 0.6900, 0.0000, 0.00, 0.0),
-    (-0.98, -0.8, 0.8740, 0.6624, 0.0184, 0.00, 0.0),
-    (-0.02, -0.2, 0.3100, 0.1100, 0.0000, 0.22, 18.0),
-    (-0.02, -0.2, 0.4100, 0.1600, 0.0000, -0.22, -18.0),
-    (0.01, 0.1, 0.2500, 0.2100, -0.3500, 0.00, 0.0),
-    (0.01, 0.1, 0.0460, 0.0460, -0.1000, 0.00, 0.0),
-    (0.01, 0.1, 0.0460, 0.0460, 0.1000, 0.00, 0.0),
-    (0.01, 0.1, 0.0230, 0.0460, 0.6050, -0.08, 0.0),
-    (0.01, 0.1, 0.0230, 0.0230, 0.6060, 0.00, 0.0),
-    (0.01, 0.1, 0.0460, 0.0230, 0.6050, 0.06, 0.0),
-)
-
-
-def shepp_logan(
-    *,
-    radius_mm: float,
-    contrast: str = "original",
-    attenuation_per_mm: float = 0.02059,
-    center_mm: tuple[float, float] = (0.0, 0.0),
-) -> Phantom:
-    """Return the head phantom of Shepp and Logan, ten ellipses.
-
-    Parameters
-    ----------
-    radius_mm : float
-        Half the side of the square that the ellipses are defined on. The skull has the half axes
-        ``0.92 * radius_mm`` along y and ``0.69 * radius_mm`` along x.
-    contrast : {"original", "modified"}, optional
-        Values of Shepp and Logan (skull 2, brain 1.02, steps of 0.01) or those of Toft, which the
-        eye can tell apart (skull 1, brain 0.2, steps of 0.1).
-    attenuation_per_mm : float, optional
-        What the value 1 stands for, in 1/mm. The default is water at 60 keV [3]_, so that the
-        original brain lies at +20 HU; take 1.0 for a plain signal.
-    center_mm : tuple of float, optional
-        ``(y, x)`` of the middle of that square.
-
-    Returns
-    -------
-    Phantom
-        The forehead points to smaller y, upwards in an image shown with row 0 on top.
-
-    Raises
-    ------
-    ValueError
-        If a length is not positive, a number not finite or the contrast another word.
-
-    References
-    ----------
-    .. [1] L. A. Shepp and B. F. Logan, IEEE Trans. Nucl. Sci. 21(3), 1974,
-       :doi:`10.1109/TNS.1974.6499235`.
-    .. [2] P. Toft, "The Radon Transform: Theory and Implementation", PhD thesis, Technical
-       University of Denmark, 1996, appendix B.
-    .. [3] J. H. Hubbell and S. M. Seltzer, NIST Standard Reference Database 126: water at 60 keV,
-       0.2059 cm^2/g, :doi:`10.18434/T4D01F`.
-
-    Examples
-    --------
-    >>> from imgtech.geometry import ImageGrid
-    >>> from imgtech.phantoms import shepp_logan
-    >>> phantom = shepp_logan(radius_mm=100.0, attenuation_per_mm=1.0)
-    >>> round(float(phantom.image(ImageGrid.square(64, fov_mm=200.0))[20, 32]), 3)
-    1.03
-    """
-    radius = positive("radius_mm", radius_mm)
-    scale = finite("attenuation_per_mm", attenuation_per_mm)
-    column = ("original", "modified").index(one_of("contrast", contrast, ("original", "modified")))
-    origin = Ellipse(center_mm=center_mm, semi_axes_mm=(radius, radius)).center_mm
-    return Phantom(
-        shapes=tuple(
-            Ellipse(
-                value=scale * row[column],
-                center_mm=(origin[0] + radius * row[4], origin[1] + radius * row[5]),
-                semi_axes_mm=(radius * row[2], radius * row[3]),
-                angle_rad=math.radians(row[6]),
-            )
-            for row in _SHEPP_LOGAN
-        )
-    )
 
 
 def uniform_disk(
     *, radius_mm: float, value: float = 1.0, center_mm: tuple[float, float] = (0.0, 0.0)
 ) -> Phantom:
     """Return a disk of one value, centred at ``(y, x)``.
+
+    Parameters
+    ----------
+    radius_mm : float
+        Radius of the disk.
+    value : float, optional
+        Value inside.
+    center_mm : tuple of float, optional
+        ``(y, x)`` of the centre.
+
+    Returns
+    -------
+    Phantom
+        One ellipse with equal half axes.
 
     Raises
     ------
@@ -109,4 +44,163 @@ def uniform_disk(
     array([[0.5, 0.5],
            [0.5, 0.5]], dtype=float32)
     """
-    return Phantom(shapes=(Ellipse(value=value, center_mm=center_mm, semi_axes_mm=(radius_mm, radius_mm)),))
+    radius = positive("radius_mm", radius_mm)
+    return Phantom(shapes=(Ellipse(value=value, center_mm=center_mm, semi_axes_mm=(radius, radius)),))
+
+
+def wire(*, diameter_mm: float, value: float = 1.0, center_mm: tuple[float, float] = (0.0, 0.0)) -> Phantom:
+    """Return the cross-section of a thin round wire, or a point when its diameter is far below a pixel.
+
+    Parameters
+    ----------
+    diameter_mm : float
+        Diameter; the integral over the wire is ``value * pi / 4 * diameter_mm**2`` however thin it is.
+    value : float, optional
+        Value inside.
+    center_mm : tuple of float, optional
+        ``(y, x)`` of the centre.
+
+    Returns
+    -------
+    Phantom
+        One ellipse with equal half axes.
+
+    Raises
+    ------
+    ValueError
+        If the diameter is not positive or another number not finite.
+
+    Examples
+    --------
+    >>> from imgtech.geometry import ImageGrid
+    >>> from imgtech.phantoms import wire
+    >>> image = wire(diameter_mm=0.1, center_mm=(0.0, 1.0)).image(ImageGrid.square(5, fov_mm=5.0))
+    >>> round(float(image[2, 3]), 6)
+    0.007854
+    """
+    radius = positive("diameter_mm", diameter_mm) / 2
+    return Phantom(shapes=(Ellipse(value=value, center_mm=center_mm, semi_axes_mm=(radius, radius)),))
+
+
+def slanted_edge(
+    *,
+    angle_rad: float,
+    position_mm: float = 0.0,
+    value: float = 1.0,
+    size_mm: tuple[float, float] = (100.0, 100.0),
+) -> Phantom:
+    """Return a rectangle one side of which is a slanted edge, sharp, with a sinogram and a k-space.
+
+    The edge lies on ``x cos(angle) + y sin(angle) = position``; the rectangle fills the side of
+    larger values. For a blurred edge without other sides see :class:`BlurredEdge`.
+
+    Parameters
+    ----------
+    angle_rad : float
+        Direction of the edge's normal, counter-clockwise from x towards y.
+    position_mm : float, optional
+        Distance of the edge from the origin along the normal.
+    value : float, optional
+        Value inside.
+    size_mm : tuple of float, optional
+        ``(length of the edge, depth behind it)``. The middle of the edge is nearest the origin.
+
+    Returns
+    -------
+    Phantom
+        One rectangle.
+
+    Raises
+    ------
+    ValueError
+        If a length is not positive or another number not finite.
+
+    Examples
+    --------
+    >>> from imgtech.geometry import ImageGrid
+    >>> from imgtech.phantoms import slanted_edge
+    >>> slanted_edge(angle_rad=0.0, position_mm=0.25).image(ImageGrid.square(4, fov_mm=4.0))[1]
+    array([0.  , 0.  , 0.75, 1.  ], dtype=float32)
+    """
+    angle, position = finite("angle_rad", angle_rad), finite("position_mm", position_mm)
+    length, depth = pair("size_mm", size_mm)
+    middle = position + depth / 2
+    edge = Rectangle(
+        value=value,
+        center_mm=(middle * math.sin(angle), middle * math.cos(angle)),
+        size_mm=(length, depth),
+        angle_rad=angle,
+    )
+    return Phantom(shapes=(edge,))
+
+
+def contrast_rods(
+    *,
+    radius_mm: float,
+    rod_radii_mm: Sequence[float],
+    rod_contrasts: Sequence[float],
+    ring_radius_mm: float,
+    value: float = 1.0,
+    start_rad: float = 0.0,
+    center_mm: tuple[float, float] = (0.0, 0.0),
+) -> Phantom:
+    """Return a disk with round rods on a ring, evenly spaced.
+
+    Rod i sits at the angle ``start_rad + 2 pi i / n`` from the middle of the disk, counter-clockwise
+    from x towards y.
+
+    Parameters
+    ----------
+    radius_mm : float
+        Radius of the disk.
+    rod_radii_mm, rod_contrasts : sequence of float
+        Radius of each rod, and its value minus the value of the disk.
+    ring_radius_mm : float
+        Radius of the circle on which the rods' centres lie.
+    value : float, optional
+        Value of the disk.
+    start_rad : float, optional
+        Angle of rod 0.
+    center_mm : tuple of float, optional
+        ``(y, x)`` of the middle of the disk.
+
+    Returns
+    -------
+    Phantom
+        The disk first, then the rods in their order.
+
+    Raises
+    ------
+    ValueError
+        If the two sequences differ in length, a rod reaches out of the disk, a radius is not positive
+        or another number not finite.
+
+    Examples
+    --------
+    >>> from imgtech.phantoms import contrast_rods
+    >>> rods = contrast_rods(
+    ...     radius_mm=100.0, rod_radii_mm=(4.0, 3.0), rod_contrasts=(0.1, -0.2), ring_radius_mm=50.0
+    ... )
+    >>> len(rods.shapes)
+    3
+    """
+    radii, contrasts = floats("rod_radii_mm", rod_radii_mm), floats("rod_contrasts", rod_contrasts)
+    if len(radii) != len(contrasts):
+        raise ValueError(f"rod_contrasts must hold {len(radii)} values, got {len(contrasts)}")
+    ring, start = positive("ring_radius_mm", ring_radius_mm), finite("start_rad", start_rad)
+    disk, (y, x) = positive("radius_mm", radius_mm), pair("center_mm", center_mm)
+    if ring + radii.max() > disk:
+        raise ValueError(
+            f"ring_radius_mm must leave the rods inside the disk of {disk} mm, got {ring} for rods of "
+            f"up to {radii.max()} mm"
+        )
+    angles = [start + 2 * math.pi * i / len(radii) for i in range(len(radii))]
+    rods = tuple(
+        Ellipse(
+            value=float(contrast),
+            center_mm=(y + ring * math.sin(angle), x + ring * math.cos(angle)),
+            semi_axes_mm=(float(radius), float(radius)),
+        )
+        for angle, radius, contrast in zip(angles, radii, contrasts, strict=True)
+    )
+    return Phantom(shapes=(Ellipse(value=value, center_mm=(y, x), semi_axes_mm=(disk, disk)), *rods))

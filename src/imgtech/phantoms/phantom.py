@@ -10,6 +10,7 @@ import numpy.typing as npt
 from imgtech.geometry import ImageGrid, ParallelBeam, Trajectory
 from imgtech.phantoms.coils import CoilSensitivities
 from imgtech.phantoms.placed import Shape2D
+from imgtech.phantoms.shapes_3d import Shape3D
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +21,13 @@ class Phantom:
 
     Parameters
     ----------
-    shapes : tuple of Shape2D
-        At least one shape.
+    shapes : tuple of Shape2D or tuple of Shape3D
+        At least one shape; all of the plane or all of space.
 
     Raises
     ------
     ValueError
-        If there is no shape or something else stands among them.
+        If there is no shape, something else stands among them, or flat and solid shapes are mixed.
 
     Examples
     --------
@@ -42,15 +43,17 @@ class Phantom:
     dtype('complex64')
     """
 
-    shapes: tuple[Shape2D, ...]
+    shapes: tuple[Shape2D | Shape3D, ...]
 
     def __post_init__(self) -> None:
         shapes = tuple(self.shapes)
         if not shapes:
             raise ValueError("shapes must hold at least one shape, got none")
         for shape in shapes:
-            if not isinstance(shape, Shape2D):
+            if not isinstance(shape, Shape2D | Shape3D):
                 raise ValueError(f"shapes must hold shapes, got {shape!r}")
+            if shape.ndim != shapes[0].ndim:
+                raise ValueError(f"shapes must all have {shapes[0].ndim} axes, got {shape!r}")
         object.__setattr__(self, "shapes", shapes)
 
     def __add__(self, other: Phantom) -> Phantom:
@@ -77,7 +80,8 @@ class Phantom:
         Returns
         -------
         numpy.ndarray
-            Array of ``grid.shape`` in the unit of the shapes' values, exact up to rounding.
+            Array of ``grid.shape`` in the unit of the shapes' values. Exact up to rounding, except
+            at the curved ends of an :class:`Ellipsoid` (see there).
 
         Raises
         ------
@@ -123,6 +127,37 @@ class Phantom:
             integrals = self._half_planes(angles, low + width) - self._half_planes(angles, low)
         return np.asarray(integrals / width, dtype=kind)
 
+    def ray_integrals(self, origins_mm: npt.ArrayLike, directions: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Integrals along whole straight lines through a solid object, in value times mm.
+
+        Parameters
+        ----------
+        origins_mm : array_like of float
+            A point ``(z, y, x)`` of every line, shape ``(..., 3)``.
+        directions : array_like of float
+            Directions ``(z, y, x)`` of the lines, of any length but zero; broadcast against the origins.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64, of the leading shape of the two.
+
+        Raises
+        ------
+        ValueError
+            If the object is flat, a number is not finite or a direction is zero.
+
+        Examples
+        --------
+        >>> from imgtech.phantoms import Ellipsoid, Phantom
+        >>> ball = Phantom(shapes=(Ellipsoid(semi_axes_mm=(5.0, 5.0, 5.0), center_mm=(1.0, 0.0, 3.0)),))
+        >>> round(float(ball.ray_integrals((1.0, 0.0, 0.0), (0.0, 0.0, 1.0))), 9)
+        10.0
+        """
+        _same_axes("ray", 3, self.ndim)
+        solid = (shape for shape in self.shapes if isinstance(shape, Shape3D))
+        return np.asarray(sum(shape.line_integral(origins_mm, directions) for shape in solid))
+
     def kspace(
         self,
         trajectory: Trajectory,
@@ -167,7 +202,8 @@ class Phantom:
     def _half_planes(
         self, angles: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
-        return np.asarray(sum(shape.half_plane_integral(angles, edges) for shape in self.shapes))
+        flat = (shape for shape in self.shapes if isinstance(shape, Shape2D))
+        return np.asarray(sum(shape.half_plane_integral(angles, edges) for shape in flat))
 
     def _spectrum(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
         axes = np.moveaxis(positions, -1, 0)

@@ -56,11 +56,11 @@ class Shape2D(ABC):
 
     def at(self, y_mm: npt.ArrayLike, x_mm: npt.ArrayLike) -> Floats:
         """Value at points; the two arrays are broadcast."""
-        return self.value * self._value(*self._to_own(np.asarray(y_mm), np.asarray(x_mm)))
+        return self.value * self._value(*self._to_own(*points_of("y_mm and x_mm", y_mm, x_mm)))
 
     def line_integral(self, angle_rad: npt.ArrayLike, position_mm: npt.ArrayLike) -> Floats:
         """Integral along the lines ``x cos(angle) + y sin(angle) = position``, in value times mm."""
-        position, ny, nx, length = self._own_line(np.asarray(angle_rad), np.asarray(position_mm))
+        position, ny, nx, length = self._own_line(angle_rad, position_mm)
         return self.value * self._area / length * self._line(position, ny, nx)
 
     def half_plane_integral(self, angle_rad: npt.ArrayLike, position_mm: npt.ArrayLike) -> Floats:
@@ -68,12 +68,12 @@ class Shape2D(ABC):
 
         Its differences over the two edges of a channel are the exact mean of the line integrals.
         """
-        position, ny, nx, _ = self._own_line(np.asarray(angle_rad), np.asarray(position_mm))
+        position, ny, nx, _ = self._own_line(angle_rad, position_mm)
         return self.value * self._area * self._below(position, ny, nx)
 
     def spectrum(self, ky_per_mm: npt.ArrayLike, kx_per_mm: npt.ArrayLike) -> Complexes:
         r"""Fourier transform :math:`\int m(r) e^{-2 \pi i k \cdot r} dr`, in value times mm^2."""
-        ky, kx = np.asarray(ky_per_mm, dtype=np.float64), np.asarray(kx_per_mm, dtype=np.float64)
+        ky, kx = points_of("ky_per_mm and kx_per_mm", ky_per_mm, kx_per_mm)
         phase = np.exp(-2j * np.pi * (ky * self.center_mm[0] + kx * self.center_mm[1]))
         own_y, own_x = self._turn(ky, kx)
         scale_y, scale_x = self._scale_mm
@@ -115,7 +115,10 @@ class Shape2D(ABC):
         own_y, own_x = self._turn(y - self.center_mm[0], x - self.center_mm[1])
         return own_y / self._scale_mm[0], own_x / self._scale_mm[1]
 
-    def _own_line(self, angle: Floats, position: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    def _own_line(
+        self, angle_rad: npt.ArrayLike, position_mm: npt.ArrayLike
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        angle, position = points_of("angle_rad and position_mm", angle_rad, position_mm)
         normal_y, normal_x = np.sin(angle), np.cos(angle)
         own_y, own_x = self._turn(normal_y, normal_x)
         own_y, own_x = self._scale_mm[0] * own_y, self._scale_mm[1] * own_x
@@ -179,3 +182,11 @@ def positive_pair(name: str, values: tuple[float, float]) -> tuple[float, float]
     """Return two positive floats ``(y, x)``, or say what is wrong."""
     y, x = pair(name, values)
     return positive(name, y), positive(name, x)
+
+
+def points_of(names: str, *values: npt.ArrayLike) -> list[Floats]:
+    """Return finite float64 arrays of any shape, or say which are not."""
+    arrays = [np.asarray(v, dtype=np.float64) for v in values]
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError(f"{names} must be finite, got NaN or infinity")
+    return arrays
