@@ -67,6 +67,11 @@ def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WI
     NoiseSize
         Both at least 1.
     """
+    size = _sums(residuals, weights, window)
+    return NoiseSize(linear=max(size.linear, 1.0), squared=max(size.squared, 1.0))
+
+
+def _sums(residuals: list[Floats], weights: list[Floats], window: int) -> NoiseSize:
     shape = (2 * window + 1, 2 * window + 1)
     products, overlaps = np.zeros(shape), np.zeros(shape)
     for image, region in zip(residuals, weights, strict=True):
@@ -86,7 +91,41 @@ def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WI
     others = float(share.sum() - 1)
     linear = float(np.vdot(share, correlation)) / max(1 - others / pixels, 0.1)
     squared = float(np.vdot(share, correlation**2)) / (1 + others / pixels)
-    return NoiseSize(linear=max(linear, 1.0), squared=max(squared, 1.0))
+    return NoiseSize(linear=linear, squared=squared)
+
+
+def high_passed_size(noise: Floats, weights: list[Floats], kernel: Floats) -> NoiseSize:
+    """Sums of the autocorrelation of noise from which a moving average was subtracted.
+
+    With k the kernel scaled to a sum of 1, t its autocorrelation and K the sum over all lags of the
+    noise before, the subtraction takes ``(2 k(h) - t(h)) K`` from the autocorrelation at lag h. Summed
+    over the lags seen (two pixels either way) this is solved for K.
+
+    Parameters
+    ----------
+    noise : numpy.ndarray
+        Image minus its moving average, shape ``(ny, nx)``.
+    weights : list of numpy.ndarray
+        Regions to look at.
+    kernel : numpy.ndarray
+        The moving average; symmetric, odd sizes, at least 5 by 5.
+
+    Returns
+    -------
+    NoiseSize
+        ``linear`` of the noise before the subtraction, ``squared`` of what is left.
+    """
+    window = 2
+    size = _sums([noise] * len(weights), weights, window)
+    k = kernel / kernel.sum()
+    rows, columns = k.shape[0] // 2, k.shape[1] // 2
+    near = k[rows - window : rows + window + 1, columns - window : columns + window + 1]
+    taken = float((2 * near - _lags(k, window)).sum())
+    at_zero = float(2 * k[rows, columns] - np.vdot(k, k))
+    linear = size.linear
+    for _ in range(8):
+        linear = max(size.linear * (1 - min(at_zero * linear, 0.9)) / (1 - taken), 1.0)
+    return NoiseSize(linear=linear, squared=max(size.squared, 1.0))
 
 
 def _lags(image: Floats, window: int) -> Floats:

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from imgtech._core.validate import count, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
-from imgtech.qc.metrics._noise import NoiseSize, noise_size, pixel_number, variance
+from imgtech.qc.metrics._noise import high_passed_size, noise_size, pixel_number, variance
 from imgtech.qc.roi import checked_region
 
 Floats = npt.NDArray[np.float64]
@@ -106,7 +106,7 @@ def snr_smoothing(
     ------
     ValueError
         If a region is empty or comes nearer to the edge of the image than half the boxcar, or a value
-        is not finite, or the boxcar is even.
+        is not finite, or the boxcar is even or below 5.
 
     References
     ----------
@@ -124,7 +124,7 @@ def snr_smoothing(
     True
     """
     pixels = real_image("image", image, 2).astype(np.float64)
-    width = count("boxcar_px", boxcar_px, 3)
+    width = count("boxcar_px", boxcar_px, 5)
     if width % 2 == 0:
         raise ValueError(f"boxcar_px must be odd, got {boxcar_px}")
     regions = _regions(region, pixels.shape)
@@ -134,8 +134,10 @@ def snr_smoothing(
     if any(weights[~inner].any() for weights in regions):
         raise ValueError(f"region must stay {margin} pixels away from the edge of the image")
     noise = pixels - ndimage.uniform_filter(pixels, width, mode="nearest")
-    removed = _share_removed(noise, regions, width) if restore_variance else 0.0
-    return _mean_of_ratios(pixels, noise, regions, 1 - removed, _MCCANN, "snr-smoothing-1")
+    kept = 1.0
+    if restore_variance:
+        kept -= high_passed_size(noise, regions, np.ones((width, width))).linear / width**2
+    return _mean_of_ratios(pixels, noise, regions, max(kept, 0.1), _MCCANN, "snr-smoothing-1")
 
 
 def normalised_snr(
@@ -197,7 +199,7 @@ def normalised_snr(
     ...                    pixel_spacing_mm=(0.98, 0.98), slice_thickness_mm=5.0, n_averages=1,
     ...                    repetition_time_s=1.0)
     >>> round(m.value, 1)
-    969.4
+    969.3
     """
     if snr.value is None or snr.uncertainty is None:
         raise ValueError(f"snr must have a value, got the error {snr.error!r}")
@@ -264,20 +266,3 @@ def _mean_of_ratios(
             "pixels per independent pixel": size.squared,
         },
     )
-
-
-def _share_removed(noise: Floats, regions: list[Floats], width: int) -> float:
-    """Share of the variance that the moving average takes, for noise correlated over two pixels or less.
-
-    At lag h it takes ``(2 - t(h)) K / width**2`` of the autocorrelation, with K its sum over all lags
-    and t the triangle that is the boxcar correlated with itself. Both sides are summed over the lags
-    seen and solved for K.
-    """
-    window = min(2, width // 2)
-    size: NoiseSize = noise_size([noise] * len(regions), regions, window=window)
-    triangle = 1 - np.abs(np.arange(-window, window + 1)) / width
-    taken = float((2 - np.outer(triangle, triangle)).sum()) / width**2
-    share = 1 / width**2
-    for _ in range(8):
-        share = min(max(size.linear * (1 - share) / (1 - taken), 1.0) / width**2, 0.9)
-    return share
