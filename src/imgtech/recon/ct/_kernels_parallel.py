@@ -1,0 +1,155 @@
+"""Compiled kernels of parallel-beam CT: no gathers, one addition per pixel and view.
+
+All of them speak of *fine samples*: points on the detector line at ``PHASES`` per pixel step, the same
+for every pixel row of a view, so that neighbouring pixels of a row are exactly ``PHASES`` fine samples
+apart. An array of fine samples has shape ``(view, PHASES, n)``: fine sample k is stored at
+``[k % PHASES, k // PHASES]``, and a pixel row meets one contiguous run of one phase. Where that run
+begins, :func:`_first_fine_sample` says: for the back-projection and for its transpose.
+"""
+
+import numba
+
+from imgtech._core.jit import helper, kernel
+
+PHASES = 8
+VIEWS_PER_PASS = 8
+_VIEW_BLOCK = 16
+_ROW_TILE = 64
+_ALMOST_ONE = 1.0 - 1e-9  # rounds up to the next sample, unless the sample itself is meant
+
+
+@helper
+def _first_fine_sample(start, slope, row):
+    """Fine sample nearest to the first pixel of ``row``."""
+    return int(start + slope * row + 0.5)
+
+
+@helper
+def _overlap(distance, pixel_width, channel_width):
+    """Length that two intervals share whose centres are ``distance`` apart."""
+    shared = 0.5 * (pixel_width + channel_width) - abs(distance)
+    return max(0.0, min(shared, min(pixel_width, channel_width)))
+
+
+@kernel(parallel=True)
+def resample(projections, start, step, weight, last, out):
+    """Evaluate projections at the fine samples by linear interpolation; nothing beyond either end.
+
+    ``projections`` is ``(view, sample)``; samples 0 to ``last`` of a row count, and at least one more is
+    there to be read. Fine sample k of a view lies at sample ``start + k * step``. The result is
+    multiplied by ``weight``.
+    """
+    n_views, phases, n = out.shape
+    number = out.dtype.type
+    for v in numba.prange(n_views):
+        source = projections[v]
+        scale = number(weight[v])
+        stride = step[v] * phases
+        for phase in range(phases):
+            target = out[v, phase]
+            begin = start[v] + phase * step[v]
+            enter = min(-begin / stride, (last - begin) / stride)
+            leave = max(-begin / stride, (last - begin) / stride)
+            low = numba.uint64(min(max(0.0, enter + _ALMOST_ONE), n))
+            high = numba.uint64(max(low, min(n, leave + 2.0 - _ALMOST_ONE)))
+            for j in range(numba.uint64(0), low):
+                target[j] = 0
+            for j in range(low, high):
+                position = begin + numba.int64(j) * stride
+                i = numba.uint64(numba.int64(position))
+                fraction = number(position - numba.int64(position))
+                here = source[i]
+                target[j] = scale * (here + fraction * (source[i + numba.uint64(1)] - here))
+            for j in range(high, numba.uint64(n)):
+                target[j] = 0
+
+
+@kernel(parallel=True)
+def add_rows(fine, start, slope, out):
+    """Add to every pixel of ``out`` the fine sample nearest to it in each view.
+
+    The number of views is a multiple of ``VIEWS_PER_PASS``. Tiles of rows and blocks of views keep the
+    fine samples in the second-level cache; the order of additions at a pixel does not depend on them.
+    """
+    n_views = fine.shape[0]
+    n_rows, n_columns = out.shape
+    for tile in numba.prange((n_rows + _ROW_TILE - 1) // _ROW_TILE):
+        for block in range(0, n_views, _VIEW_BLOCK):
+            for y in range(tile * _ROW_TILE, min(n_rows, (tile + 1) * _ROW_TILE)):
+                row = out[y]
+                for v in range(block, min(n_views, block + _VIEW_BLOCK), VIEWS_PER_PASS):
+                    k = _first_fine_sample(start[v], slope[v], y)
+                    a = fine[v, k % PHASES, k // PHASES :]
+                    k = _first_fine_sample(start[v + 1], slope[v + 1], y)
+                    b = fine[v + 1, k % PHASES, k // PHASES :]
+                    k = _first_fine_sample(start[v + 2], slope[v + 2], y)
+                    c = fine[v + 2, k % PHASES, k // PHASES :]
+                    k = _first_fine_sample(start[v + 3], slope[v + 3], y)
+                    d = fine[v + 3, k % PHASES, k // PHASES :]
+                    k = _first_fine_sample(start[v + 4], slope[v + 4], y)
+                    e = fine[v + 4, k % PHASES, k // PHASES :]
+                    k = _first_fine_sample(start[v + 5], slope[v + 5], y)
+                    f = fine[v + 5, k % PHASES, k // PHASES :]
+                    k = _first_fine_sample(start[v + 6], slope[v + 6], y)
+                    g = fine[v + 6, k % PHASES, k // PHASES :]
+                    k = _first_fine_sample(start[v + 7], slope[v + 7], y)
+                    h = fine[v + 7, k % PHASES, k // PHASES :]
+                    for x in range(numba.uint64(n_columns)):
+                        row[x] += ((a[x] + b[x]) + (c[x] + d[x])) + ((e[x] + f[x]) + (g[x] + h[x]))
+
+
+@kernel(parallel=True)
+def collect_rows(image, start, slope, out):
+    """Add every pixel to the fine sample nearest to it in each view: the transpose of :func:`add_rows`."""
+    n_rows, n_columns = image.shape
+    for v in numba.prange(out.shape[0]):
+        out[v] = 0
+        for y in range(n_rows):
+            k = _first_fine_sample(start[v], slope[v], y)
+            row = image[y]
+            target = out[v, k % PHASES, k // PHASES :]
+            for x in range(numba.uint64(n_columns)):
+                target[x] += row[x]
+
+
+@kernel(parallel=True)
+def fine_to_channels(fine, start, step, pixel_width, channel_width, out):
+    """Integrate pixels that lie at fine samples over the width of every channel.
+
+    Lengths are in channel spacings: fine sample k lies at ``start + k * step``, channel j at j, and the
+    shadow of a pixel is a box of ``pixel_width`` with the integral 1. ``out`` holds the mean over each
+    channel, in units of 1 / channel spacing.
+    """
+    n_fine = fine.shape[1] * fine.shape[2]
+    n_views, n_channels = out.shape
+    for v in numba.prange(n_views):
+        reach = 0.5 * (pixel_width[v] + channel_width)
+        scale = 1.0 / (pixel_width[v] * channel_width)
+        for j in range(n_channels):
+            one = (j - reach - start[v]) / step[v]
+            other = (j + reach - start[v]) / step[v]
+            low = int(max(0.0, min(one, other) + 1.0))
+            high = int(min(n_fine - 1.0, max(one, other)) + 1.0)
+            total = 0.0
+            for k in range(low, high):
+                weight = _overlap(start[v] + k * step[v] - j, pixel_width[v], channel_width)
+                total += weight * fine[v, k % PHASES, k // PHASES]
+            out[v, j] = total * scale
+
+
+@kernel(parallel=True)
+def channels_to_fine(sinogram, start, step, pixel_width, channel_width, out):
+    """Transpose of :func:`fine_to_channels`: the same weights, summed over channels."""
+    n_fine = out.shape[1] * out.shape[2]
+    n_views, n_channels = sinogram.shape
+    for v in numba.prange(n_views):
+        reach = 0.5 * (pixel_width[v] + channel_width)
+        scale = 1.0 / (pixel_width[v] * channel_width)
+        for k in range(n_fine):
+            position = start[v] + k * step[v]
+            low = int(max(0.0, position - reach + 1.0))
+            high = int(max(0.0, min(n_channels - 1.0, position + reach) + 1.0))
+            total = 0.0
+            for j in range(low, high):
+                total += _overlap(position - j, pixel_width[v], channel_width) * sinogram[v, j]
+            out[v, k % PHASES, k // PHASES] = total * scale

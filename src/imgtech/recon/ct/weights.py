@@ -1,0 +1,72 @@
+"""Angular weights: how much of the half turn every view stands for."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech._core.validate import floats
+
+LARGEST_GAP_RATIO = 4.0
+_SAME_ANGLE_RAD = 1e-9
+
+
+def angular_weights(angles_rad: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    r"""Weights that turn the sum over parallel views into the integral over half a turn.
+
+    Opposite parallel views hold the same rays, so angles count modulo 180 degrees. A direction stands
+    for half of the gap to either neighbour; views of the same direction share its weight. Order, start,
+    direction and redundancy (a full turn, several turns, repeated views) therefore do not matter:
+
+    .. math:: \int_0^\pi q_\theta \, d\theta \approx \sum_v w_v q_v, \qquad \sum_v w_v = \pi .
+
+    Parameters
+    ----------
+    angles_rad : array_like of float
+        View angles, shape ``(n_views,)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Weights in radians, shape ``(n_views,)``.
+
+    Raises
+    ------
+    ValueError
+        If the views do not cover 180 degrees: the largest gap between neighbouring directions is more
+        than 4 times the gap that 90 % of all gaps do not exceed, or there is only one direction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imgtech.recon.ct import angular_weights
+    >>> np.rad2deg(angular_weights(np.deg2rad([0, 225, 90, 135, 180]))).round(6)
+    array([22.5, 45. , 45. , 45. , 22.5])
+    """
+    angles = np.mod(floats("angles_rad", angles_rad), np.pi)
+    ordered = np.sort(angles)
+    widest = int(np.argmax(np.diff(ordered, append=ordered[0] + np.pi)))
+    begin = ordered[(widest + 1) % len(ordered)]  # nothing lies just below it: no direction is cut in two
+    order = np.argsort(np.mod(angles - begin, np.pi), kind="stable")
+    ordered = np.mod(angles - begin, np.pi)[order]
+    new = np.diff(ordered, prepend=-1.0) > _SAME_ANGLE_RAD
+    direction = np.cumsum(new) - 1
+    gaps = np.diff(ordered[new], append=np.pi)
+    _check_coverage(gaps, begin)
+    share = (gaps + np.roll(gaps, 1)) / 2 / np.bincount(direction)
+    weights = np.empty_like(ordered)
+    weights[order] = share[direction]
+    return weights
+
+
+def _check_coverage(gaps: npt.NDArray[np.float64], begin: float) -> None:
+    usual = float(np.quantile(gaps, 0.9, method="lower"))
+    largest = float(gaps[-1])
+    if len(gaps) > 1 and largest <= LARGEST_GAP_RATIO * usual:
+        return
+    raise ValueError(
+        "angles_rad must cover 180 degrees: no gap between neighbouring directions (modulo 180 degrees) may "
+        f"exceed {LARGEST_GAP_RATIO:g} times the gap that 90 % of them do not exceed "
+        f"({np.rad2deg(usual):.4g} degrees), got a largest gap of {np.rad2deg(largest):.4g} degrees, "
+        f"below {np.rad2deg(begin):.4g} degrees"
+    )
