@@ -18,10 +18,9 @@ _WINDOWS: dict[str, tuple[float, tuple[float, float, float]]] = {
 WINDOWS = tuple(_WINDOWS)
 
 
-def window_terms(window: str) -> tuple[float, npt.NDArray[np.float64]]:
+def window_terms(window: str) -> tuple[float, tuple[float, float, float]]:
     """Flat part and cosine coefficients of a window, as the kernels take them."""
-    flat, cosines = _WINDOWS[one_of("window", window, WINDOWS)]
-    return flat, np.array(cosines)
+    return _WINDOWS[one_of("window", window, WINDOWS)]
 
 
 def aperture_weights(

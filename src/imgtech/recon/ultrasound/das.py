@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,7 @@ from imgtech._core.validate import (
 from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
 from imgtech.recon.ultrasound import _kernels
 from imgtech.recon.ultrasound.apodization import window_terms
-from imgtech.recon.ultrasound.delays import distances, pixels_mm
-
-_TABLE_BYTES = 32e6  # receive tables up to this size at a time
+from imgtech.recon.ultrasound.delays import pixels_mm
 
 
 def delay_and_sum(
@@ -121,29 +118,16 @@ def delay_and_sum(
     out = np.zeros((x.size, n_out, z.size, *values.shape[3:]), dtype=values.dtype)
     start = np.asarray(waves.start_s)
     zero = (waves.pulse_delay_s - start) * waves.sampling_hz  # sample of an echo with no way to go
-    along = np.cos(waves.angles_rad)[:, None, None] * per_mm * z + zero[:, None, None]
-    across = np.sin(waves.angles_rad)[:, None] * per_mm
-    row_bytes = z.size * (8 + 2 * values.dtype.itemsize)
-
-    for columns in _column_blocks(x.size, x.size * probe.n_elements * row_bytes):
-        offsets, rows = distances(x[columns], probe.elements_mm)
-        shape = (offsets.size, z.size)
-        delay = np.empty(shape)
-        weight_re, weight_im = np.empty((2, *shape), dtype=values.dtype)
-        first = np.empty(offsets.size, dtype=np.int64)
-        _kernels.receive_table.sized(20 * delay.size)(
-            offsets, z, f_number, flat, cosines, per_mm, turns, delay, weight_re, weight_im, first
-        )
-        transmit = along + (across * x[columns])[:, :, None]
-        work = transmit.size * probe.n_elements * values[0, 0, 0].size
-        table = (transmit, delay, weight_re)
-        if not np.iscomplexobj(traces):
-            add = _kernels.sum_frames_real if ensemble else _kernels.sum_real
-            add.sized(work)(values, *table, first, rows, out[columns])
-        else:
-            add = _kernels.sum_frames_complex if ensemble else _kernels.sum_complex
-            start_turns = turns * waves.sampling_hz * start
-            add.sized(work)(values, *table, weight_im, first, rows, turns, start_turns, out[columns])
+    along = np.cos(waves.angles_rad)[:, None] * per_mm * z + zero[:, None]
+    across = np.sin(waves.angles_rad) * per_mm
+    geometry = (along, across, x, probe.elements_mm, z, (f_number, flat, *cosines), per_mm)
+    work = x.size * z.size * values[:, :, 0].size
+    if np.iscomplexobj(traces):
+        add = _kernels.sum_frames_complex if ensemble else _kernels.sum_complex
+        add.sized(work)(values, *geometry, turns, turns * waves.sampling_hz * start, out)
+    else:
+        add = _kernels.sum_frames_real if ensemble else _kernels.sum_real
+        add.sized(work)(values, *geometry, out)
     return _as_image(out, traces, compound)
 
 
@@ -179,10 +163,3 @@ def _as_image(out: Array, traces: Array, compound: bool) -> Array:
         if traces.ndim == 3:
             image = image[..., 0]
     return image[0] if compound else image
-
-
-def _column_blocks(n_columns: int, table_bytes: float) -> list[slice]:
-    """Image columns in blocks whose receive tables, were all distances different, stay small."""
-    n_blocks = min(n_columns, int(np.ceil(table_bytes / _TABLE_BYTES)))
-    edges = np.linspace(0, n_columns, n_blocks + 1).astype(int)
-    return [slice(a, b) for a, b in pairwise(edges)]

@@ -1,4 +1,4 @@
-"""Times of flight of plane waves, and the tables the beamformer reads."""
+"""Times of flight: wave to pixel, pixel to element."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from imgtech._core.validate import positive
 from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
-
-_SAME_MM = 11  # decimals of a millimetre to which lateral distances count as equal
 
 
 def transmit_delays(
@@ -95,12 +93,3 @@ def pixels_mm(grid: ImageGrid) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.
     if z[0] < 0:
         raise ValueError(f"grid must not reach above the probe (z < 0), got a first depth of {z[0]} mm")
     return z, x
-
-
-def distances(
-    x_mm: npt.NDArray[np.float64], elements_mm: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
-    """Lateral distances that occur, and for each column and element which one: ``(n,)``, ``(x, e)``."""
-    offsets = np.abs(x_mm[:, None] - elements_mm)
-    _, first, rows = np.unique(offsets.round(_SAME_MM), return_index=True, return_inverse=True)
-    return offsets.ravel()[first], rows.reshape(offsets.shape).astype(np.uint32)
