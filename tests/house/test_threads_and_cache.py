@@ -15,18 +15,20 @@ import pytest
 from rooms import SOURCE
 
 import imgtech
+from imgtech._core.jit import SERIAL_BELOW
 from imgtech.geometry import ImageGrid, LinearArray, ParallelBeam, PlaneWaves
 from imgtech.recon.ct import fbp
 from imgtech.recon.ultrasound import delay_and_sum
 
-BEAM = ParallelBeam.half_turn(n_views=61, n_channels=150, channel_spacing_mm=0.7, detector_offset_mm=0.2)
+# large enough for the parallel variants: SERIAL_BELOW updates in each half of the views
+BEAM = ParallelBeam.half_turn(n_views=240, n_channels=150, channel_spacing_mm=0.7, detector_offset_mm=0.2)
 GRID = ImageGrid(shape=(211, 190), spacing_mm=(0.5, 0.6), center_mm=(1.0, -2.0))
 
 RUN = """
 import numpy as np
 from imgtech.geometry import ImageGrid, ParallelBeam
 from imgtech.recon.ct import fbp
-beam = ParallelBeam.half_turn(n_views=61, n_channels=150, channel_spacing_mm=0.7, detector_offset_mm=0.2)
+beam = ParallelBeam.half_turn(n_views=240, n_channels=150, channel_spacing_mm=0.7, detector_offset_mm=0.2)
 grid = ImageGrid(shape=(211, 190), spacing_mm=(0.5, 0.6), center_mm=(1.0, -2.0))
 sinogram = np.random.default_rng(5).normal(size=beam.shape).astype(np.float32)
 print(repr(float(np.abs(fbp(sinogram, beam, grid)).sum(dtype=np.float64))))
@@ -44,10 +46,10 @@ def _expected() -> float:
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="needs two threads")
 def test_one_and_two_threads_give_the_same_bits():
     rng = np.random.default_rng(7)
-    probe = LinearArray(n_elements=33, pitch_mm=0.3, center_mm=0.4)
+    probe = LinearArray(n_elements=65, pitch_mm=0.3, center_mm=0.4)
     waves = PlaneWaves.from_degrees([-7, 0, 5], sampling_hz=20e6, start_s=2e-6)
     grid = ImageGrid(shape=(301, 101), spacing_mm=(0.05, 0.1), center_mm=(16.0, 0.3))
-    rf = rng.normal(size=(3, 33, 700)).astype(np.float32)
+    rf = rng.normal(size=(3, 65, 700)).astype(np.float32)
     with imgtech.threads(1):
         ct_one, us_one = fbp(_sinogram(), BEAM, GRID), delay_and_sum(rf, probe, waves, grid)
     with imgtech.threads(2):
@@ -55,6 +57,10 @@ def test_one_and_two_threads_give_the_same_bits():
     assert ct_one.tobytes() == ct_two.tobytes()
     assert us_one.tobytes() == us_two.tobytes()
     assert np.abs(us_one).max() > 0
+
+
+def test_the_test_problem_is_large_enough_for_the_parallel_variants():
+    assert BEAM.n_views / 3 * np.prod(GRID.shape) > SERIAL_BELOW
 
 
 def test_thread_counts_outside_the_range_are_refused():
