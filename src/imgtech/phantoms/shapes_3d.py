@@ -182,14 +182,14 @@ class Ellipsoid(Shape3D):
 
     def _cuts(self, low: float, high: float) -> list[tuple[float, float]]:
         low, high = max(low, -self.semi_axes_mm[0]), min(high, self.semi_axes_mm[0])
-        if low >= high:
+        if high - low < 1e-12 * self.semi_axes_mm[0]:  # touches the pole within rounding
             return []
         nodes, weights = np.polynomial.legendre.leggauss(_POLE_NODES)
         half, middle = (high - low) / 2, (high + low) / 2
         return [(middle + half * float(n), half * float(w)) for n, w in zip(nodes, weights, strict=True)]
 
     def _shrink(self, z: float) -> float:
-        return math.sqrt(1.0 - z * z)
+        return math.sqrt((1.0 - z) * (1.0 + z))
 
 
 @dataclass(frozen=True, kw_only=True)
