@@ -1,6 +1,7 @@
 """Closed-form truth: objects that give their own image, sinogram, k-space and echoes."""
 
 from imgtech.phantoms.coils import CoilSensitivities
+from imgtech.phantoms.echoes import GaussianPulse, Scatterers, speckle, wires
 from imgtech.phantoms.edge import BlurredEdge
 from imgtech.phantoms.head import shepp_logan
 from imgtech.phantoms.library import contrast_rods, slanted_edge, uniform_disk, wire
@@ -18,9 +19,11 @@ __all__ = [
     "Ellipse",
     "Ellipsoid",
     "Gaussian",
+    "GaussianPulse",
     "Phantom",
     "Polygon",
     "Rectangle",
+    "Scatterers",
     "Shape2D",
     "Shape3D",
     "complex_gaussian",
@@ -28,6 +31,8 @@ __all__ = [
     "poisson_transmission",
     "shepp_logan",
     "slanted_edge",
+    "speckle",
     "uniform_disk",
     "wire",
+    "wires",
 ]
