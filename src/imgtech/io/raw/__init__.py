@@ -1,6 +1,17 @@
 """Readers of raw scanner data."""
 
 from imgtech.io.raw.bruker import BrukerScan, read_2dseq, read_bruker
+from imgtech.io.raw.channel_data import ChannelData
 from imgtech.io.raw.jcampdx import read_jcampdx
+from imgtech.io.raw.pybf import read_pybf
+from imgtech.io.raw.pymust import read_pymust
 
-__all__ = ["BrukerScan", "read_2dseq", "read_bruker", "read_jcampdx"]
+__all__ = [
+    "BrukerScan",
+    "ChannelData",
+    "read_2dseq",
+    "read_bruker",
+    "read_jcampdx",
+    "read_pybf",
+    "read_pymust",
+]
