@@ -184,22 +184,23 @@ def contrast_rods(
     >>> len(rods.shapes)
     3
     """
-    radii, contrasts = floats("rod_radii_mm", rod_radii_mm), floats("rod_contrasts", rod_contrasts)
+    radii = [positive("rod_radii_mm", radius) for radius in floats("rod_radii_mm", rod_radii_mm)]
+    contrasts = floats("rod_contrasts", rod_contrasts)
     if len(radii) != len(contrasts):
         raise ValueError(f"rod_contrasts must hold {len(radii)} values, got {len(contrasts)}")
     ring, start = positive("ring_radius_mm", ring_radius_mm), finite("start_rad", start_rad)
     disk, (y, x) = positive("radius_mm", radius_mm), pair("center_mm", center_mm)
-    if ring + radii.max() > disk:
+    if ring + max(radii) > disk:
         raise ValueError(
             f"ring_radius_mm must leave the rods inside the disk of {disk} mm, got {ring} for rods of "
-            f"up to {radii.max()} mm"
+            f"up to {max(radii)} mm"
         )
     angles = [start + 2 * math.pi * i / len(radii) for i in range(len(radii))]
     rods = tuple(
         Ellipse(
             value=float(contrast),
             center_mm=(y + ring * math.sin(angle), x + ring * math.cos(angle)),
-            semi_axes_mm=(float(radius), float(radius)),
+            semi_axes_mm=(radius, radius),
         )
         for angle, radius, contrast in zip(angles, radii, contrasts, strict=True)
     )
