@@ -72,6 +72,20 @@ def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WI
 
 
 def _sums(residuals: list[Floats], weights: list[Floats], window: int) -> NoiseSize:
+    correlation, share = autocorrelation(residuals, weights, window)
+    pixels = sum(pixel_number(w) for w in weights)
+    others = float(share.sum() - 1)
+    linear = float(np.vdot(share, correlation)) / max(1 - others / pixels, 0.1)
+    squared = float(np.vdot(share, correlation**2)) / (1 + others / pixels)
+    return NoiseSize(linear=linear, squared=squared)
+
+
+def autocorrelation(residuals: list[Floats], weights: list[Floats], window: int) -> tuple[Floats, Floats]:
+    """Normalised autocorrelation of noise seen through regions, and the share of pairs of each lag.
+
+    Both have the shape ``(2 window + 1, 2 window + 1)`` with lag zero in the middle; the autocorrelation
+    is zero where hardly any pair is seen or the noise vanishes.
+    """
     shape = (2 * window + 1, 2 * window + 1)
     products, overlaps = np.zeros(shape), np.zeros(shape)
     for image, region in zip(residuals, weights, strict=True):
@@ -81,17 +95,15 @@ def _sums(residuals: list[Floats], weights: list[Floats], window: int) -> NoiseS
         r = w * (image[box] - np.vdot(w, image[box]) / w.sum())
         products += _lags(r, window)
         overlaps += _lags(w, window)
-    seen = overlaps > 1e-3 * overlaps.max()
-    power = products[window, window] / overlaps[window, window]
+    share = overlaps / overlaps[window, window]
+    correlation = np.zeros(shape)
+    power = products[window, window]
     if power <= 0:
-        return NoiseSize(linear=1.0, squared=1.0)
-    correlation = products[seen] / overlaps[seen] / power
-    share = overlaps[seen] / overlaps.max()
-    pixels = sum(pixel_number(w) for w in weights)
-    others = float(share.sum() - 1)
-    linear = float(np.vdot(share, correlation)) / max(1 - others / pixels, 0.1)
-    squared = float(np.vdot(share, correlation**2)) / (1 + others / pixels)
-    return NoiseSize(linear=linear, squared=squared)
+        correlation[window, window] = 1.0
+        return correlation, share
+    seen = share > 1e-3
+    correlation[seen] = products[seen] / power / share[seen]
+    return correlation, np.where(seen, share, 0.0)
 
 
 def high_passed_size(noise: Floats, weights: list[Floats], kernel: Floats) -> NoiseSize:
