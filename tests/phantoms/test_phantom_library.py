@@ -82,13 +82,8 @@ def test_a_wire_keeps_its_mass_in_one_channel():
 def test_a_slanted_edge_fills_the_side_of_larger_positions():
     angle = math.radians(25)
     (edge,) = slanted_edge(angle_rad=angle, position_mm=3.0, value=1.5, size_mm=(40.0, 10.0)).shapes
-    for distance, along, value in (
-        (2.99, 19, 0.0),
-        (3.01, 19, 1.5),
-        (12.99, -19, 1.5),
-        (13.01, 0, 0.0),
-        (5, 21, 0.0),
-    ):
+    inside, outside = ((3.01, 19), (12.99, -19)), ((2.99, 19), (13.01, 0), (5, 21))
+    for distance, along in inside + outside:
         y = distance * math.sin(angle) + along * math.cos(angle)
         x = distance * math.cos(angle) - along * math.sin(angle)
         assert edge.at(y, x) == (1.5 if (distance, along) in inside else 0.0)

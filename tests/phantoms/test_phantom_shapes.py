@@ -156,6 +156,22 @@ def test_the_centroid_survives_near_the_centre_of_kspace():
         assert -np.angle(triangle.spectrum(0.0, k)) / (2 * np.pi * k) == pytest.approx(-18.0, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Ellipse(semi_axes_mm=(2.0, 3.0)),
+        Gaussian(sigma_mm=(2.0, 3.0)),
+        Rectangle(size_mm=(2.0, 3.0)),
+        Polygon(corners_mm=((0.0, 0.0), (0.0, 6.0), (3.0, 0.0))),
+    ],
+)
+@pytest.mark.parametrize("k", [5e-324, 3e-320, 1e-200, 1e-99, 1e-17, 1e-9])
+def test_the_centre_of_kspace_is_reached_without_a_jump(shape, k):
+    mass = shape.spectrum(0.0, 0.0)
+    for ky, kx in ((k, 0.0), (0.0, -k), (0.6 * k, 0.8 * k)):
+        np.testing.assert_allclose(shape.spectrum(ky, kx).real, mass.real, rtol=1e-12)
+
+
 def test_known_spectra():
     assert Ellipse(semi_axes_mm=(2.0, 3.0)).spectrum(0.0, 0.0) == pytest.approx(6 * math.pi)
     first_zero = 3.8317059702075125 / (2 * math.pi)  # of J1

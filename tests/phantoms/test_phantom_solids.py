@@ -108,6 +108,15 @@ def test_rays_through_and_beside_the_solids():
     np.testing.assert_allclose(rays.ray_integrals(origins, directions), [12.0, 4.0, 0.0, 0.0], atol=1e-12)
 
 
+@pytest.mark.parametrize("tilt", [0.0, 5e-324, -3e-310, 1e-120, 1e-30, -1e-14])
+def test_a_ray_along_an_axis_may_be_off_by_a_hair(tilt):
+    assert ROD.line_integral((3.0, 5.0, 0.0), (1.0, tilt, tilt)) == pytest.approx(0.5 * 8.0)
+    assert ROD.line_integral((3.0, 5.0, 9.0), (1.0, tilt, tilt)) == 0.0
+    across = ROD.line_integral((3.0, 5.0, -1.0), (tilt, math.sin(0.4), math.cos(0.4)))
+    assert across == pytest.approx(0.5 * 6.0)
+    assert ROD.line_integral((7.0, 5.0, -1.0), (tilt, math.sin(0.4), math.cos(0.4))) == 0.0
+
+
 def test_a_solid_turns_about_z_from_x_towards_y():
     turned = ROD.line_integral((2.0, 5.0, -1.0), (0.0, math.sin(0.4), math.cos(0.4)))
     assert turned == pytest.approx(0.5 * 6.0)

@@ -184,7 +184,7 @@ def contrast_rods(
     >>> len(rods.shapes)
     3
     """
-    radii = [positive("rod_radii_mm", radius) for radius in floats("rod_radii_mm", rod_radii_mm)]
+    radii = [positive("rod_radii_mm", radius) for radius in floats("rod_radii_mm", rod_radii_mm).tolist()]
     contrasts = floats("rod_contrasts", rod_contrasts)
     if len(radii) != len(contrasts):
         raise ValueError(f"rod_contrasts must hold {len(radii)} values, got {len(contrasts)}")

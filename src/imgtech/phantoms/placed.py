@@ -24,6 +24,7 @@ from imgtech.geometry import ImageGrid
 
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
+TINY = 1e-100  # what is smaller counts as zero: subnormal numbers have too few digits to divide by
 
 
 @dataclass(frozen=True, kw_only=True)

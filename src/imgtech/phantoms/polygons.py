@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import floats
-from imgtech.phantoms.placed import Complexes, Floats, Shape2D, positive_pair
+from imgtech.phantoms.placed import TINY, Complexes, Floats, Shape2D, positive_pair
 
 
 class _Edges(Shape2D):
@@ -66,7 +66,7 @@ class _Edges(Shape2D):
         """Sum over the edges; each term less its value at k = 0, which adds up to nothing, so that
         no digits are lost near k = 0."""
         k = np.hypot(ky, kx)
-        zero = k == 0
+        zero = k < TINY
         safe = np.where(zero, 1.0, k)
         unit_y, unit_x = ky / safe, kx / safe
         total = np.zeros(k.shape, dtype=np.complex128)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import j1, ndtr
 
-from imgtech.phantoms.placed import Floats, Shape2D, positive_pair
+from imgtech.phantoms.placed import TINY, Floats, Shape2D, positive_pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,8 @@ class Ellipse(Shape2D):
 
     def _transform(self, ky: Floats, kx: Floats) -> Floats:
         k = 2 * np.pi * np.hypot(ky, kx)
-        return np.where(k == 0, np.pi, 2 * np.pi * j1(k) / np.where(k == 0, 1.0, k))
+        safe = np.maximum(k, TINY)
+        return np.asarray(2 * np.pi * j1(safe) / safe)
 
     def _side(self, y0: Floats, x0: Floats, y1: Floats, x1: Floats) -> Floats:
         """Signed area of the unit disk inside the triangle of the origin and the segment."""

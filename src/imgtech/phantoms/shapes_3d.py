@@ -16,7 +16,7 @@ from scipy.special import j1, spherical_jn
 
 from imgtech._core.validate import finite, positive
 from imgtech.geometry import ImageGrid
-from imgtech.phantoms.placed import Complexes, Floats, points_of, positive_pair
+from imgtech.phantoms.placed import TINY, Complexes, Floats, points_of, positive_pair
 from imgtech.phantoms.shapes_2d import Ellipse
 
 _POLE_NODES = 6
@@ -177,8 +177,8 @@ class Ellipsoid(Shape3D):
 
     def _transform(self, kz: Floats, ky: Floats, kx: Floats) -> Floats:
         k = 2 * np.pi * np.sqrt(kz * kz + ky * ky + kx * kx)
-        safe = np.where(k == 0, 1.0, k)
-        return np.where(k == 0, 4 * np.pi / 3, 4 * np.pi * spherical_jn(1, safe) / safe)
+        safe = np.maximum(k, TINY)
+        return np.asarray(4 * np.pi * spherical_jn(1, safe) / safe)
 
     def _cuts(self, low: float, high: float) -> list[tuple[float, float]]:
         low, high = max(low, -self.semi_axes_mm[0]), min(high, self.semi_axes_mm[0])
@@ -235,7 +235,7 @@ class Cylinder(Shape3D):
 
     def _crossing(self, origin: tuple[Floats, ...], direction: tuple[Floats, ...]) -> tuple[Floats, Floats]:
         enter, leave = _round_crossing(origin[1:], direction[1:])
-        flat = direction[0] == 0
+        flat = np.abs(direction[0]) < TINY
         slope = np.where(flat, 1.0, direction[0])
         ends = (-0.5 - origin[0]) / slope, (0.5 - origin[0]) / slope
         reach = np.where(np.abs(origin[0]) < 0.5, np.inf, -np.inf)
@@ -244,9 +244,8 @@ class Cylinder(Shape3D):
         return np.maximum(enter, first), np.minimum(leave, last)
 
     def _transform(self, kz: Floats, ky: Floats, kx: Floats) -> Floats:
-        k = 2 * np.pi * np.hypot(ky, kx)
-        disk = np.where(k == 0, np.pi, 2 * np.pi * j1(k) / np.where(k == 0, 1.0, k))
-        return np.asarray(np.sinc(kz) * disk)
+        k = np.maximum(2 * np.pi * np.hypot(ky, kx), TINY)
+        return np.asarray(np.sinc(kz) * 2 * np.pi * j1(k) / k)
 
     def _cuts(self, low: float, high: float) -> list[tuple[float, float]]:
         low, high = max(low, -self.length_mm / 2), min(high, self.length_mm / 2)
@@ -261,7 +260,7 @@ def _round_crossing(origin: tuple[Floats, ...], direction: tuple[Floats, ...]) -
     square = sum(d * d for d in direction)
     along = sum(o * d for o, d in zip(origin, direction, strict=True))
     beyond = sum(o * o for o in origin) - 1.0
-    still = square == 0
+    still = square < TINY
     safe = np.where(still, 1.0, square)
     inside = along * along - safe * beyond
     root = np.sqrt(np.maximum(inside, 0.0))
