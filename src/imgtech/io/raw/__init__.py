@@ -3,15 +3,19 @@
 from imgtech.io.raw.bruker import BrukerScan, read_2dseq, read_bruker
 from imgtech.io.raw.channel_data import ChannelData
 from imgtech.io.raw.jcampdx import read_jcampdx
+from imgtech.io.raw.parallel import ParallelScan, read_dxchange, read_sinogram
 from imgtech.io.raw.pybf import read_pybf
 from imgtech.io.raw.pymust import read_pymust
 
 __all__ = [
     "BrukerScan",
     "ChannelData",
+    "ParallelScan",
     "read_2dseq",
     "read_bruker",
+    "read_dxchange",
     "read_jcampdx",
     "read_pybf",
     "read_pymust",
+    "read_sinogram",
 ]
