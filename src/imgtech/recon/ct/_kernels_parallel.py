@@ -32,35 +32,38 @@ def _overlap(distance, pixel_width, channel_width):
 
 
 @kernel(parallel=True)
-def resample(projections, start, step, weight, last, out):
-    """Evaluate projections at the fine samples by linear interpolation; nothing beyond either end.
+def resample(projections, start, step, weight, low, high, out):
+    """Evaluate projections at the fine samples by linear interpolation, zero off the detector.
 
-    ``projections`` is ``(view, sample)``; samples 0 to ``last`` of a row count, and at least one more is
-    there to be read. Fine sample k of a view lies at sample ``start + k * step``. The result is
-    multiplied by ``weight``.
+    ``projections`` is ``(view, sample)``, and the detector reaches from sample ``low`` to ``high``. Fine
+    sample k of a view lies at sample ``start + k * step``; it counts when it is the nearest one to some
+    point on the detector. The result is multiplied by ``weight``.
     """
     n_views, phases, n = out.shape
+    end = projections.shape[1] - 2.0
     number = out.dtype.type
     for v in numba.prange(n_views):
         source = projections[v]
         scale = number(weight[v])
         stride = step[v] * phases
+        left = max(0.0, low - 0.5 * abs(step[v]))
+        right = min(end, high + 0.5 * abs(step[v]))
         for phase in range(phases):
             target = out[v, phase]
             begin = start[v] + phase * step[v]
-            enter = min(-begin / stride, (last - begin) / stride)
-            leave = max(-begin / stride, (last - begin) / stride)
-            low = numba.uint64(min(max(0.0, enter + _ALMOST_ONE), n))
-            high = numba.uint64(max(low, min(n, leave + 2.0 - _ALMOST_ONE)))
-            for j in range(numba.uint64(0), low):
+            enter = min((left - begin) / stride, (right - begin) / stride)
+            leave = max((left - begin) / stride, (right - begin) / stride)
+            first = numba.uint64(min(max(0.0, enter + _ALMOST_ONE), n))
+            stop = numba.uint64(max(first, min(n, leave + 2.0 - _ALMOST_ONE)))
+            for j in range(numba.uint64(0), first):
                 target[j] = 0
-            for j in range(low, high):
+            for j in range(first, stop):
                 position = begin + numba.int64(j) * stride
                 i = numba.uint64(numba.int64(position))
                 fraction = number(position - numba.int64(position))
                 here = source[i]
                 target[j] = scale * (here + fraction * (source[i + numba.uint64(1)] - here))
-            for j in range(high, numba.uint64(n)):
+            for j in range(stop, numba.uint64(n)):
                 target[j] = 0
 
 
@@ -153,3 +156,17 @@ def channels_to_fine(sinogram, start, step, pixel_width, channel_width, out):
             for j in range(low, high):
                 total += _overlap(position - j, pixel_width[v], channel_width) * sinogram[v, j]
             out[v, k % PHASES, k // PHASES] = total * scale
+
+
+@kernel
+def columns_seen(y_mm, cos, sin, low_mm, high_mm, out):
+    """Range of x that the detector of every view sees in each row: ``out`` is ``(row, 2)``."""
+    for row in range(len(y_mm)):
+        left, right = -numba.float64(1e300), numba.float64(1e300)
+        for v in range(len(cos)):
+            one = (low_mm - y_mm[row] * sin[v]) / cos[v]
+            other = (high_mm - y_mm[row] * sin[v]) / cos[v]
+            left = max(left, min(one, other))
+            right = min(right, max(one, other))
+        out[row, 0] = left
+        out[row, 1] = right

@@ -11,7 +11,7 @@ import scipy.fft
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import positive, real_image
 from imgtech.geometry import ImageGrid, ParallelBeam
-from imgtech.recon.ct._kernels_parallel import add_rows, resample
+from imgtech.recon.ct._kernels_parallel import add_rows, columns_seen, resample
 from imgtech.recon.ct._rows import row_views
 from imgtech.recon.ct.filters import Window, ramp_response, window_response
 from imgtech.recon.ct.weights import angular_weights
@@ -39,10 +39,9 @@ def fbp(
     pixel step of the view.
 
     Views may come in any order and spacing, over any range that covers 180 degrees; redundant views
-    share their weight (:func:`angular_weights`). A view contributes to the pixels whose rays fall between
-    the centres of its first and its last channel, and nothing to others: pixels that no view sees are 0,
-    and pixels that only some views see are too low. Nothing is done about truncation: where the object is
-    wider than the detector, values rise towards the edge of what all views see.
+    share their weight (:func:`angular_weights`). Pixels whose centre is not seen by the detector of every
+    view, edge to edge of its channels, are 0. Nothing is done about truncation: where the object is wider
+    than the detector, values rise towards the edge of what all views see.
 
     Parameters
     ----------
@@ -87,13 +86,13 @@ def fbp(
     0.02
     """
     stack = _sinograms(sinogram, beam, grid)
-    n_fft = scipy.fft.next_fast_len(2 * beam.n_channels, real=True)
-    n_fft += n_fft % 2
+    n_fft = 2 * scipy.fft.next_fast_len(beam.n_channels + 2, real=True)
     response = ramp_response(n_fft, beam.channel_spacing_mm) * OVERSAMPLING
     response *= window_response(window, np.linspace(0.0, 1.0, len(response)), cutoff=cutoff)
     response[-1] /= 2  # the Nyquist sample stands for both of its signs once the spectrum is longer
     weights = angular_weights(beam.angles_rad)
     images = _smear(stack, beam, grid, weights, response.astype(stack.dtype))
+    images[:, ~_seen_by_all_views(beam, grid)] = 0
     return images if np.ndim(sinogram) == 3 else images[0]
 
 
@@ -102,7 +101,8 @@ def backproject(sinogram: npt.ArrayLike, beam: ParallelBeam, grid: ImageGrid) ->
 
     .. math:: b(x, y) = \sum_v p_v(x \cos\theta_v + y \sin\theta_v)
 
-    with linear interpolation between channels, and nothing beyond the centres of the outermost ones.
+    with linear interpolation between channels, the value of the outermost channel on its outer half, and
+    nothing beyond its edge. Positions are rounded to 1/16 of the pixel step of the view.
     It is the last step of :func:`fbp` without filter and weights, and not the adjoint of a projector.
 
     Parameters
@@ -200,17 +200,30 @@ def _smear(
     spacing_mm = beam.channel_spacing_mm / density
     for rows in row_views(beam, grid, stack.dtype):
         fine = rows.fine_samples(stack.dtype)
-        start, step = (rows.first_mm - beam.channels_mm[0]) / spacing_mm, rows.step_mm / spacing_mm
+        margin_mm = beam.channels_mm[0] - beam.channel_spacing_mm  # dense sample 0 is one channel outside
+        start, step = (rows.first_mm - margin_mm) / spacing_mm, rows.step_mm / spacing_mm
+        ends = 0.5 * density, (beam.n_channels + 0.5) * density
         targets = by_columns if rows.transposed else by_rows
         for projections, target in zip(stack[:, rows.views], targets, strict=True):
-            dense = (
-                np.pad(projections, ((0, 0), (0, 1))) if response is None else _filter(projections, response)
-            )
-            last = density * (beam.n_channels - 1)
-            resample(dense, start, step, weights[rows.views], last, fine[: len(rows.views)])
-            add_rows(fine, rows.start, rows.slope, target)
+            if response is None:
+                dense = np.pad(projections, ((0, 0), (1, 2)), mode="edge")
+            else:
+                dense = _filter(np.pad(projections, ((0, 0), (1, 1))), response)
+            resample.sized(fine.size)(dense, start, step, weights[rows.views], *ends, fine[: len(rows.views)])
+            add_rows.sized(fine.shape[0] * target.size)(fine, rows.start, rows.slope, target)
     by_rows += by_columns.swapaxes(1, 2)
     return by_rows
+
+
+def _seen_by_all_views(beam: ParallelBeam, grid: ImageGrid) -> npt.NDArray[np.bool_]:
+    y_mm, x_mm = grid.coordinates_mm
+    cos, sin = np.cos(beam.angles_rad), np.sin(beam.angles_rad)
+    half_mm = beam.n_channels * beam.channel_spacing_mm / 2
+    low_mm, high_mm = beam.detector_offset_mm - half_mm, beam.detector_offset_mm + half_mm
+    ranges_mm = np.empty((len(y_mm), 2))
+    columns_seen(y_mm, cos, sin, low_mm, high_mm, ranges_mm)
+    slack_mm = 1e-9 * half_mm
+    return (x_mm >= ranges_mm[:, :1] - slack_mm) & (x_mm <= ranges_mm[:, 1:] + slack_mm)
 
 
 def _filter(projections: FloatArray, response: FloatArray) -> FloatArray:

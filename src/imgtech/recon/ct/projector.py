@@ -98,9 +98,11 @@ class Projector(LinearOperator):
         images = image, np.ascontiguousarray(image.T)
         for rows in row_views(self.beam, self.grid, image.dtype):
             n, fine = len(rows.views), rows.fine_samples(image.dtype)
-            collect_rows(images[rows.transposed], rows.start[:n], rows.slope[:n], fine[:n])
+            collect_rows.sized(n * image.size)(
+                images[rows.transposed], rows.start[:n], rows.slope[:n], fine[:n]
+            )
             part = np.empty((n, self.beam.n_channels), image.dtype)
-            fine_to_channels(fine[:n], *self._footprint(rows), part)
+            fine_to_channels.sized(fine.size)(fine[:n], *self._footprint(rows), part)
             sinogram[rows.views] = part * self._scale()
         return sinogram
 
@@ -127,8 +129,8 @@ class Projector(LinearOperator):
         images = np.zeros(self.grid.shape, sinogram.dtype), np.zeros(self.grid.shape[::-1], sinogram.dtype)
         for rows in row_views(self.beam, self.grid, sinogram.dtype):
             n, fine = len(rows.views), rows.fine_samples(sinogram.dtype)
-            channels_to_fine(sinogram[rows.views], *self._footprint(rows), fine[:n])
-            add_rows(fine, rows.start, rows.slope, images[rows.transposed])
+            channels_to_fine.sized(fine.size)(sinogram[rows.views], *self._footprint(rows), fine[:n])
+            add_rows.sized(n * images[0].size)(fine, rows.start, rows.slope, images[rows.transposed])
         return (images[0] + images[1].T) * self._scale()
 
     def _footprint(

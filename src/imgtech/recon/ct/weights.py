@@ -62,11 +62,12 @@ def angular_weights(angles_rad: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def _check_coverage(gaps: npt.NDArray[np.float64], begin: float) -> None:
     usual = float(np.quantile(gaps, 0.9, method="lower"))
     largest = float(gaps[-1])
+    below = float(np.mod(begin - largest, np.pi))
     if len(gaps) > 1 and largest <= LARGEST_GAP_RATIO * usual:
         return
     raise ValueError(
         "angles_rad must cover 180 degrees: no gap between neighbouring directions (modulo 180 degrees) may "
         f"exceed {LARGEST_GAP_RATIO:g} times the gap that 90 % of them do not exceed "
-        f"({np.rad2deg(usual):.4g} degrees), got a largest gap of {np.rad2deg(largest):.4g} degrees, "
-        f"below {np.rad2deg(begin):.4g} degrees"
+        f"({np.rad2deg(usual):.4g} degrees), got a gap of {np.rad2deg(largest):.4g} degrees "
+        f"from {np.rad2deg(below):.4g} to {np.rad2deg(below + largest):.4g} degrees"
     )
