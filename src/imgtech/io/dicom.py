@@ -57,7 +57,13 @@ def list_series(path: str | Path) -> tuple[SeriesInfo, ...]:
         return tuple(stack.info for stack in _stacks(Path(path)))
 
 
-def read_series(path: str | Path, *, series: str | None = None, allow_gaps: bool = False) -> Series:
+def read_series(
+    path: str | Path,
+    *,
+    series: str | None = None,
+    echo_time_ms: float | None = None,
+    allow_gaps: bool = False,
+) -> Series:
     """Read one series of parallel slices, sorted by position, in the unit of its modality.
 
     Stored values become ``slope * stored + intercept`` (Modality LUT, DICOM PS3.3 C.11.1; in Enhanced
@@ -75,6 +81,8 @@ def read_series(path: str | Path, *, series: str | None = None, allow_gaps: bool
         A file, or a folder that is searched with its sub-folders.
     series : str, optional
         Series number or series UID, needed where the folder holds more than one series.
+    echo_time_ms : float, optional
+        Echo time, needed where a series holds more than one echo.
     allow_gaps : bool, optional
         Accept a stack in which slices are missing.
 
@@ -106,7 +114,7 @@ def read_series(path: str | Path, *, series: str | None = None, allow_gaps: bool
     """
     with disable_value_validation():
         found = _stacks(Path(path))
-        return _build(_choose(found, Path(path), series), allow_gaps)
+        return _build(_choose(found, Path(path), series, echo_time_ms), allow_gaps)
 
 
 def _stacks(path: Path) -> list[_Stack]:
@@ -153,7 +161,7 @@ def _info(files: list[Path], dataset: Dataset, members: list[Frame]) -> SeriesIn
     )
 
 
-def _choose(found: list[_Stack], path: Path, series: str | None) -> _Stack:
+def _choose(found: list[_Stack], path: Path, series: str | None, echo_time_ms: float | None) -> _Stack:
     images = [stack for stack in found if stack.frames]
     names = "; ".join(str(stack.info) for stack in images)
     if not images:
@@ -163,6 +171,12 @@ def _choose(found: list[_Stack], path: Path, series: str | None) -> _Stack:
         images = [s for s in images if wanted in (s.info.tags.series_number, s.info.tags.series_uid)]
         if not images:
             raise ValueError(f"series must be one of those in {path}, got {wanted!r}; there are: {names}")
+    if echo_time_ms is not None:
+        images = [s for s in images if abs((s.info.tags.echo_time_ms or 0.0) - echo_time_ms) < 0.05]
+        if not images:
+            raise ValueError(
+                f"echo_time_ms must be one of those in {path}, got {echo_time_ms}; there are: {names}"
+            )
     if len(images) > 1:
         raise ValueError(f"{path} holds {len(images)} stacks of images, choose one: {names}")
     return images[0]

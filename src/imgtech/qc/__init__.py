@@ -5,5 +5,16 @@ Metrics work on arrays with spacings; protocols take a folder or a series to a r
 
 from imgtech.qc.measurement import Limit, Measurement, Source, Verdict
 from imgtech.qc.report import Outline, Picture, Report
+from imgtech.qc.run import protocols, run
 
-__all__ = ["Limit", "Measurement", "Outline", "Picture", "Report", "Source", "Verdict"]
+__all__ = [
+    "Limit",
+    "Measurement",
+    "Outline",
+    "Picture",
+    "Report",
+    "Source",
+    "Verdict",
+    "protocols",
+    "run",
+]

@@ -1,0 +1,140 @@
+"""A scan of the ACR large MRI phantom: which slice is which, and where the phantom lies in each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech.geometry import ImageGrid
+from imgtech.io import Series
+from imgtech.qc.locate import find_disk
+from imgtech.qc.metrics.geometry import Rim
+from imgtech.qc.pose import Pose, match_pose
+from imgtech.qc.protocols._acr_large_drawing import RADIUS_RANGE_MM, ROLES_MM, SLICE_1
+from imgtech.qc.protocols._acr_large_ramps import RampBlock, find_ramp_block
+
+Floats = npt.NDArray[np.float64]
+
+_SURE = 0.8
+_ENOUGH = 0.7
+_MIRROR_MARGIN = 0.03
+_POSITION_TOLERANCE_MM = 3.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Scan:
+    """Slices by their role (1, 5, 7, 11) and the pose of the phantom in slice 1."""
+
+    series: Series
+    indices: dict[int, int]
+    disks: Mapping[int, Rim | str]
+    pose: Pose
+    block: RampBlock | None
+    notes: tuple[str, ...]
+
+    @property
+    def grid(self) -> ImageGrid:
+        """Pixels of a slice."""
+        return self.series.grid
+
+    def image(self, role: int) -> Floats:
+        """Pixels of the slice with a role, or a reason why there is none."""
+        if role not in self.indices:
+            raise ValueError(
+                f"the series holds no slice {role}: none lies {ROLES_MM[role]:.0f} mm from slice 1"
+            )
+        return self.series.pixels[self.indices[role]].astype(np.float64)
+
+    def disk(self, role: int) -> Rim:
+        """Rim of the phantom in the slice with a role, or a reason why there is none."""
+        self.image(role)
+        rim = self.disks[role]
+        if isinstance(rim, str):
+            raise ValueError(f"slice {role}: {rim}")
+        return rim
+
+    def pose_in(self, role: int) -> Pose:
+        """Pose of the phantom in the slice with a role: turned as in slice 1, centred on its own rim."""
+        return dataclasses.replace(self.pose, center_mm=self.disk(role).center_mm)
+
+
+def find_phantom(series: Series) -> Scan:
+    """Find slice 1 by what is in it, the others by their distance from it.
+
+    Raises
+    ------
+    ValueError
+        If no slice looks like slice 1.
+    """
+    index, rim, pose = _slice_1(series)
+    grid, image = series.grid, series.pixels[index].astype(np.float64)
+    notes = [f"slice 1 is image {index + 1} of {len(series.pixels)} (correlation {pose.score:.2f})"]
+    if pose.mirrored:
+        notes.append("the images show the phantom mirrored")
+    try:
+        block = find_ramp_block(image, grid, pose)
+        pose = block.pose
+    except ValueError as error:
+        block = None
+        notes.append(f"rotation known to half a degree only: {error}")
+    roles = _roles(series, index)
+    disks: dict[int, Rim | str] = {1: rim}
+    for role, place in roles.items():
+        if role != 1:
+            disks[role] = _disk_or_reason(series, place)
+    return Scan(series=series, indices=roles, disks=disks, pose=pose, block=block, notes=tuple(notes))
+
+
+def _disk_or_reason(series: Series, index: int) -> Rim | str:
+    try:
+        return find_disk(series.pixels[index], series.grid, radius_mm=RADIUS_RANGE_MM)
+    except ValueError as error:
+        return str(error)
+
+
+def _slice_1(series: Series) -> tuple[int, Rim, Pose]:
+    last = len(series.pixels) - 1
+    order = sorted(range(last + 1), key=lambda i: (min(i, last - i), i))
+    best: tuple[int, Rim, Pose] | None = None
+    reason = ""
+    for index in order:
+        image = series.pixels[index].astype(np.float64)
+        try:
+            rim = find_disk(image, series.grid, radius_mm=RADIUS_RANGE_MM)
+        except ValueError as error:
+            reason = reason or str(error)
+            continue
+        pose = match_pose(image, series.grid, rim, SLICE_1)
+        if best is None or pose.score > best[2].score:
+            best = (index, rim, pose)
+        if pose.score >= _SURE:
+            break
+    if best is None:
+        raise ValueError(f"this is not an axial series of the ACR large MRI phantom: {reason}")
+    if best[2].score < _ENOUGH:
+        raise ValueError(
+            "this is not an axial series of the ACR large MRI phantom, or its slice 1 is missing: no image "
+            "shows the ramp block, the resolution insert and the ring "
+            f"(best correlation {best[2].score:.2f}, needed {_ENOUGH})"
+        )
+    if best[2].score - best[2].runner_up < _MIRROR_MARGIN:
+        raise ValueError(
+            "the pose of the phantom in slice 1 is ambiguous: "
+            f"correlations {best[2].score:.2f} and {best[2].runner_up:.2f}"
+        )
+    return best
+
+
+def _roles(series: Series, first: int) -> dict[int, int]:
+    away = series.positions_mm - series.positions_mm[first]
+    if (away < 0).sum() > (away > 0).sum():
+        away = -away
+    roles = {}
+    for role, distance in ROLES_MM.items():
+        nearest = int(np.argmin(np.abs(away - distance)))
+        if abs(float(away[nearest]) - distance) <= _POSITION_TOLERANCE_MM:
+            roles[role] = nearest
+    return roles

@@ -1,0 +1,104 @@
+"""A protocol by name on a file or folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgtech._core.validate import one_of
+from imgtech.io import Series, SeriesInfo, list_series, read_series
+from imgtech.qc.protocols._acr_mri_limits import EDITIONS as ACR_MRI_EDITIONS
+from imgtech.qc.protocols.acr_mri_large import acr_mri_large
+from imgtech.qc.report import Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Protocol:
+    editions: tuple[str, ...]
+    modality: str
+    n_images: int
+    measure: Callable[[Series, str], Report]
+
+
+_PROTOCOLS = {
+    "acr-mri-large": _Protocol(
+        editions=ACR_MRI_EDITIONS,
+        modality="MR",
+        n_images=11,
+        measure=lambda series, edition: acr_mri_large(series, edition=edition),
+    ),
+}
+
+
+def protocols() -> Mapping[str, tuple[str, ...]]:
+    """Names of the phantom protocols and their editions, oldest first; the last is the default.
+
+    Examples
+    --------
+    >>> from imgtech import qc
+    >>> qc.protocols()["acr-mri-large"]
+    ('2015', '2022')
+    """
+    return {name: protocol.editions for name, protocol in _PROTOCOLS.items()}
+
+
+def run(
+    path: str | Path,
+    *,
+    protocol: str,
+    edition: str | None = None,
+    series: str | None = None,
+    echo_time_ms: float | None = None,
+) -> Report:
+    """Read a scan and measure it by a phantom protocol.
+
+    Where a folder holds several series, the one with the modality and the number of images that the
+    protocol expects is taken; if there is more than one of those, ``series`` (and ``echo_time_ms``, for a
+    double echo) must choose.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A DICOM file or a folder of them.
+    protocol : str
+        One of :func:`protocols`.
+    edition : str, optional
+        Edition whose limits apply; the latest by default.
+    series : str, optional
+        Series number or UID.
+    echo_time_ms : float, optional
+        Echo time.
+
+    Returns
+    -------
+    Report
+        The measurements with their verdicts.
+
+    Raises
+    ------
+    ValueError
+        If the protocol or edition is unknown, the files cannot be read, or they do not show the phantom.
+
+    Examples
+    --------
+    >>> from imgtech import qc
+    >>> qc.run("no-such-folder", protocol="acr-mri-large")
+    Traceback (most recent call last):
+        ...
+    ValueError: no-such-folder does not exist
+    """
+    known = _PROTOCOLS[one_of("protocol", protocol, tuple(_PROTOCOLS))]
+    chosen = known.editions[-1] if edition is None else one_of("edition", edition, known.editions)
+    if series is None and echo_time_ms is None:
+        series, echo_time_ms = _only_fitting(list_series(path), known)
+    scan = read_series(path, series=series, echo_time_ms=echo_time_ms, allow_gaps=True)
+    return known.measure(scan, chosen)
+
+
+def _only_fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[str | None, float | None]:
+    """Series UID and echo time of the only stack that fits; nothing where none or several do."""
+    fits = [s for s in found if s.modality == known.modality and s.n_images == known.n_images]
+    if len(found) == 1 or len(fits) != 1:
+        return None, None
+    return fits[0].tags.series_uid, fits[0].tags.echo_time_ms
