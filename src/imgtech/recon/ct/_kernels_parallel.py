@@ -32,19 +32,19 @@ def _overlap(distance, pixel_width, channel_width):
 
 
 @kernel(parallel=True)
-def resample(projections, start, step, weight, low, high, out):
+def resample(projections, views, start, step, weight, low, high, out):
     """Evaluate projections at the fine samples by linear interpolation, zero off the detector.
 
-    ``projections`` is ``(view, sample)``, and the detector reaches from sample ``low`` to ``high``. Fine
-    sample k of a view lies at sample ``start + k * step``; it counts when it is the nearest one to some
-    point on the detector. The result is multiplied by ``weight``.
+    Row v of ``out`` is made of row ``views[v]`` of ``projections``, whose detector reaches from sample
+    ``low`` to ``high``. Fine sample k lies at sample ``start + k * step``; it counts when it is the nearest
+    one to some point on the detector. The result is multiplied by ``weight``.
     """
-    n_views, phases, n = out.shape
+    phases, n = out.shape[1:]
     end = projections.shape[1] - 2.0
     number = out.dtype.type
-    for v in numba.prange(n_views):
-        source = projections[v]
-        scale = number(weight[v])
+    for v in numba.prange(len(views)):
+        source = projections[views[v]]
+        scale = number(weight[views[v]])
         stride = step[v] * phases
         left = max(0.0, low - 0.5 * abs(step[v]))
         right = min(end, high + 0.5 * abs(step[v]))

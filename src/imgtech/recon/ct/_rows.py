@@ -13,7 +13,7 @@ from imgtech.geometry import ImageGrid, ParallelBeam
 from imgtech.recon.ct._kernels_parallel import PHASES, VIEWS_PER_PASS
 
 FloatArray = npt.NDArray[np.floating[Any]]
-_BLOCK_BYTES = 4 * 2**20  # fine samples of one block stay in the caches
+_BLOCK_BYTES = 12 * 2**20  # fine samples of one block: few kernel launches, little memory
 
 
 @dataclass(frozen=True)

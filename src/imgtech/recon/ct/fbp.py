@@ -194,25 +194,25 @@ def _smear(
     weights: npt.NDArray[np.float64],
     response: FloatArray | None,
 ) -> FloatArray:
-    by_rows = np.zeros((len(stack), *grid.shape), stack.dtype)
-    by_columns = np.zeros((len(stack), *grid.shape[::-1]), stack.dtype)
+    images = np.empty((len(stack), *grid.shape), stack.dtype)
     density = 1 if response is None else OVERSAMPLING
     spacing_mm = beam.channel_spacing_mm / density
-    for rows in row_views(beam, grid, stack.dtype):
-        fine = rows.fine_samples(stack.dtype)
-        margin_mm = beam.channels_mm[0] - beam.channel_spacing_mm  # dense sample 0 is one channel outside
-        start, step = (rows.first_mm - margin_mm) / spacing_mm, rows.step_mm / spacing_mm
-        ends = 0.5 * density, (beam.n_channels + 0.5) * density
-        targets = by_columns if rows.transposed else by_rows
-        for projections, target in zip(stack[:, rows.views], targets, strict=True):
-            if response is None:
-                dense = np.pad(projections, ((0, 0), (1, 2)), mode="edge")
-            else:
-                dense = _filter(np.pad(projections, ((0, 0), (1, 1))), response)
-            resample.sized(fine.size)(dense, start, step, weights[rows.views], *ends, fine[: len(rows.views)])
-            add_rows.sized(fine.shape[0] * target.size)(fine, rows.start, rows.slope, target)
-    by_rows += by_columns.swapaxes(1, 2)
-    return by_rows
+    margin_mm = beam.channels_mm[0] - beam.channel_spacing_mm  # dense sample 0 is one channel outside
+    low, high = 0.5 * density, (beam.n_channels + 0.5) * density
+    blocks = list(row_views(beam, grid, stack.dtype))
+    for projections, image in zip(stack, images, strict=True):
+        if response is None:
+            dense = np.pad(projections, ((0, 0), (1, 2)), mode="edge")
+        else:
+            dense = _filter(np.pad(projections, ((0, 0), (1, 1))), response)
+        halves = np.zeros(grid.shape, stack.dtype), np.zeros(grid.shape[::-1], stack.dtype)
+        for rows in blocks:
+            start, step = (rows.first_mm - margin_mm) / spacing_mm, rows.step_mm / spacing_mm
+            fine = rows.fine_samples(stack.dtype)
+            resample.sized(fine.size)(dense, rows.views, start, step, weights, low, high, fine)
+            add_rows.sized(len(fine) * image.size)(fine, rows.start, rows.slope, halves[rows.transposed])
+        np.add(halves[0], halves[1].T, out=image)
+    return images
 
 
 def _seen_by_all_views(beam: ParallelBeam, grid: ImageGrid) -> npt.NDArray[np.bool_]:
