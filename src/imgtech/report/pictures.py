@@ -14,6 +14,7 @@ import numpy.typing as npt
 from imgtech._core.validate import real_image
 from imgtech.qc import Picture
 
+_Box = tuple[float, float, float, float]
 _SHOWN_PX = 320.0  # width on the page that line widths and letters are chosen for
 
 
@@ -88,30 +89,46 @@ def draw(picture: Picture) -> DrawnPicture:
     encoded = base64.b64encode(png_bytes(picture.pixels, picture.window)).decode("ascii")
     height, width = picture.pixels.shape
     letter = 11 * max(width, height) / _SHOWN_PX
+    outlines, taken = [], list[_Box]()
+    for outline in picture.outlines:
+        corners = np.asarray(outline.points, dtype=float) + 0.5  # pixel centres lie at half in the view box
+        x, y = _free_place(corners, outline.label, letter, (height, width), taken)
+        outlines.append(
+            DrawnOutline(
+                points=" ".join(f"{column:.2f},{row:.2f}" for row, column in corners),
+                closed=outline.closed,
+                label=outline.label,
+                label_x=round(x, 2),
+                label_y=round(y, 2),
+            )
+        )
     return DrawnPicture(
         title=picture.title,
         uri=f"data:image/png;base64,{encoded}",
         width=width,
         height=height,
         letter=round(letter, 2),
-        outlines=tuple(
-            _outline(o.points, o.closed, o.label, letter, (height, width)) for o in picture.outlines
-        ),
+        outlines=tuple(outlines),
     )
 
 
-def _outline(
-    points: tuple[tuple[float, float], ...], closed: bool, label: str, letter: float, shape: tuple[int, int]
-) -> DrawnOutline:
-    """Pixel centres have whole numbers; in the view box they lie half a pixel further."""
-    corners = np.asarray(points, dtype=float) + 0.5
-    top, bottom = corners[:, 0].min(), corners[:, 0].max()
-    room = len(label) * letter * 0.3
-    above = top - 0.35 * letter
-    return DrawnOutline(
-        points=" ".join(f"{x:.2f},{y:.2f}" for y, x in corners),
-        closed=closed,
-        label=label,
-        label_x=round(float(np.clip(corners[:, 1].mean(), room, max(room, shape[1] - room))), 2),
-        label_y=round(float(above if above > letter else min(bottom + letter, shape[0] - 0.2 * letter)), 2),
-    )
+def _free_place(
+    corners: npt.NDArray[np.float64], label: str, letter: float, shape: tuple[int, int], taken: list[_Box]
+) -> tuple[float, float]:
+    """Middle of the base line of a label: above its region if that is free, else below, else further down."""
+    half = len(label) * letter * 0.3
+    x = float(np.clip(corners[:, 1].mean(), half, max(half, shape[1] - half)))
+    top, bottom = float(corners[:, 0].min()), float(corners[:, 0].max())
+    wanted = [top - 0.35 * letter, bottom + letter]
+    wanted += [y + step * letter for step in range(1, 12) for y in wanted[:2]]
+    places = [y for y in wanted if letter <= y <= shape[0] - 0.2 * letter] or [letter]
+    boxes = [(x - half, y - 0.8 * letter, x + half, y + 0.2 * letter) for y in places]
+    free = [i for i, box in enumerate(boxes) if not any(_overlap(box, other) for other in taken)]
+    chosen = free[0] if free else 0
+    if label:
+        taken.append(boxes[chosen])
+    return x, places[chosen]
+
+
+def _overlap(a: _Box, b: _Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

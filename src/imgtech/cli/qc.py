@@ -1,0 +1,87 @@
+"""``imgtech qc``: a phantom image to a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from imgtech.cli._exit import FAILED, NOT_MEASURED, PASSED, one_sentence
+from imgtech.io.atomic import write_text
+from imgtech.qc import Measurement, Report, Verdict, protocols, run
+from imgtech.report import format_measurement, save_html
+
+COLOURS = {
+    Verdict.PASS: "green",
+    Verdict.WARN: "yellow",
+    Verdict.FAIL: "red",
+    Verdict.UNRATED: "dim",
+    Verdict.ERROR: "magenta",
+}
+
+
+def qc(
+    protocol: Annotated[str | None, typer.Argument(help="Name of the protocol; see --list.")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="Folder or file with the images.")] = None,
+    edition: Annotated[
+        str | None, typer.Option(help="Edition of the standard; the newest if not given.")
+    ] = None,
+    series: Annotated[
+        str | None, typer.Option(help="Series number or UID, where the folder holds several.")
+    ] = None,
+    echo_time_ms: Annotated[float | None, typer.Option(help="Echo time, for a double echo.")] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
+    html_path: Annotated[Path | None, typer.Option("--html", help="Write the report as a page.")] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List the protocols and leave.")] = False,
+) -> None:
+    """Measure a phantom and rate it. Exit code 0: no item failed, 1: one failed, 2: not measured."""
+    with one_sentence():
+        if list_all:
+            for name, editions in protocols().items():
+                typer.echo(f"{name}  editions: {', '.join(editions)}")
+            return
+        if protocol is None or folder is None:
+            raise ValueError("qc needs a protocol and a folder; imgtech qc --list names the protocols")
+        report = run(folder, protocol=protocol, edition=edition, series=series, echo_time_ms=echo_time_ms)
+        if json_path is not None:
+            write_text(json_path, report.to_json() + "\n")
+        if html_path is not None:
+            save_html(report, html_path)
+        print_report(report, Console())
+    raise typer.Exit(exit_code(report))
+
+
+def exit_code(report: Report) -> int:
+    """2 if an item is in error, else 1 if one fails, else 0."""
+    codes = {Verdict.ERROR: NOT_MEASURED, Verdict.FAIL: FAILED}
+    return codes.get(report.verdict, PASSED)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print a report as a table."""
+    console.print(f"{report.protocol}, edition {report.edition}", style="bold", markup=False, highlight=False)
+    for key, fact in report.subject.items():
+        console.print(Text.assemble((f"{key}: ", "dim"), fact))
+    table = Table(header_style="bold")
+    for heading in ("quantity", "value ± U (95 %)", "limit", "verdict"):
+        table.add_column(heading, overflow="fold")
+    for m in report.measurements:
+        value = f"not measured: {m.error}" if m.value is None else format_measurement(m)
+        table.add_row(
+            Text(m.name), Text(value), Text(_limit(m)), Text(m.verdict.value, style=COLOURS[m.verdict])
+        )
+    console.print(table)
+    for note in report.notes:
+        console.print(Text(f"note: {note}", style="dim"))
+    console.print(Text.assemble("verdict: ", (report.verdict.value, COLOURS[report.verdict] + " bold")))
+
+
+def _limit(m: Measurement) -> str:
+    if m.limit is None:
+        return "none"
+    unit = "" if m.unit == "1" else f" {m.unit}"
+    return f"{m.limit}{unit}" + ("" if m.limit.source.verified else " (unverified)")
