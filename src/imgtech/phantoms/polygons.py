@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -83,20 +84,15 @@ class _Edges(Shape2D):
     def _side(self, y0: Floats, x0: Floats, y1: Floats, x1: Floats) -> Floats:
         """Signed area of the polygon at smaller x than the segment."""
         low, high, sign = np.minimum(y0, y1), np.maximum(y0, y1), np.sign(y1 - y0)
-        slope = (x1 - x0) / np.where(y1 == y0, 1.0, y1 - y0)
         total = np.zeros_like(y0)
         for ya, xa, yb, xb in self._pairs():
-            if ya == yb:
-                continue
-            bottom, top = np.clip(low, min(ya, yb), max(ya, yb)), np.clip(high, min(ya, yb), max(ya, yb))
-            edge_slope = (xb - xa) / (yb - ya)
-            gap = [
-                xa + edge_slope * (y - ya) - np.where(y1 == y0, x0, x0 + slope * (y - y0))
-                for y in (bottom, top)
-            ]
-            middle = xa + edge_slope * ((bottom + top) / 2 - ya)
-            mean = middle - _mean_positive(gap[0], gap[1])
-            total += np.sign(yb - ya) * (top - bottom) * mean
+            bottom, top = (np.clip(y, min(ya, yb), max(ya, yb)) for y in (low, high))
+            edge_x, side_x = (
+                [_between(start, stop, y) for y in (bottom, top)]
+                for start, stop in (((ya, xa), (yb, xb)), ((y0, x0), (y1, x1)))
+            )
+            beyond = _mean_positive(edge_x[0] - side_x[0], edge_x[1] - side_x[1])
+            total += np.sign(yb - ya) * (top - bottom) * ((edge_x[0] + edge_x[1]) / 2 - beyond)
         return np.asarray(sign * total)
 
 
@@ -184,6 +180,13 @@ class Rectangle(_Edges):
 def _outward(ya: float, xa: float, yb: float, xb: float) -> tuple[float, float]:
     length = float(np.hypot(yb - ya, xb - xa))
     return -(xb - xa) / length, (yb - ya) / length
+
+
+def _between(start: tuple[Any, Any], stop: tuple[Any, Any], y: Floats) -> Floats:
+    """x at height y on the segment between two points ``(y, x)``; beyond its ends, that of the end."""
+    rise = np.asarray(stop[0] - start[0], dtype=np.float64)
+    share = np.clip((y - start[0]) / np.where(np.abs(rise) < TINY, 1.0, rise), 0.0, 1.0)
+    return np.asarray(start[1] + share * (stop[1] - start[1]))
 
 
 def _mean_positive(start: Floats, stop: Floats) -> Floats:

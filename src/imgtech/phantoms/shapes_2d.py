@@ -74,8 +74,9 @@ class Ellipse(Shape2D):
         root = np.sqrt(np.maximum(along**2 - square * (y0 * y0 + x0 * x0 - 1.0), 0.0))
         enter, leave = (np.clip((-along + sign * root) / square, 0.0, 1.0) for sign in (-1, 1))
         ya, xa, yb, xb = y0 + enter * dy, x0 + enter * dx, y0 + leave * dy, x0 + leave * dx
-        sectors = _angle(y0, x0, ya, xa) + _angle(yb, xb, y1, x1)
-        return np.asarray((sectors + xa * yb - ya * xb) / 2)
+        before = np.where(enter > 0, _angle(y0, x0, ya, xa), 0.0)
+        after = np.where(leave < 1, _angle(yb, xb, y1, x1), 0.0)
+        return np.asarray((before + after + xa * yb - ya * xb) / 2)
 
 
 @dataclass(frozen=True, kw_only=True)
