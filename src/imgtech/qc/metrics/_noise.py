@@ -11,7 +11,7 @@ from scipy import fft
 
 Floats = npt.NDArray[np.float64]
 
-_WINDOW = 8
+_WINDOW = 5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, signal
+from scipy import fft, ndimage, signal
 
 from imgtech._core.validate import count, positive, real_image
 from imgtech.geometry import ImageGrid, sample_positions
@@ -22,6 +22,7 @@ _ACR = Source(
 _INSIDE = 0.995
 _STEPS_PER_RADIUS = 3
 _HIGHEST_ORDER = 4
+_SHIFT_KNOWN_TO = 0.08
 
 
 def percent_integral_uniformity(
@@ -44,8 +45,9 @@ def percent_integral_uniformity(
     The extremes of noisy means lie too far apart, so noise alone lowers PIU: a perfectly uniform object
     at SNR 20 reads about 98.5. The shading is described by a polynomial (order 0 to 4, chosen by
     Akaike's criterion); noise with the measured standard deviation and correlation is drawn on top
-    ``n_trials`` times, and the mean shift it causes is taken off. The spread of the trials is the
-    uncertainty.
+    ``n_trials`` times, and the mean shift it causes is taken off. The uncertainty joins the spread of the
+    trials, 8 % of the shift (how far the polynomial leaves it open, from simulated shadings) and the
+    raster of the disk positions.
 
     Parameters
     ----------
@@ -115,10 +117,14 @@ def percent_integral_uniformity(
         raise ValueError(f"image must be positive in every disk, got a mean of {means[low]:g}")
     raw = float(_piu(means[high], means[low]))
     positions = [grid.coordinates_mm[axis][box[axis]] for axis in (0, 1)]
-    field, spread = _split(crop, inner, kernel, _disk(2 * radius, grid.spacing_mm), positions)
+    field, pixel_noise, blur_px = _split(crop, inner, _disk(2 * radius, grid.spacing_mm), positions)
+    spread = pixel_noise * _gain(kernel, blur_px)
     generator = np.random.default_rng(20261122) if rng is None else rng
-    shift, scatter = _trials(field, allowed, positions, radius, spread, trials, generator)
-    uncertainty = scatter if noise_corrected else math.hypot(scatter, shift)
+    shift, scatter = _trials(field, allowed, positions, (radius, blur_px), spread, trials, generator)
+    doubt = _SHIFT_KNOWN_TO * shift if noise_corrected else shift
+    slope = np.hypot(*np.gradient(field))[allowed].max()
+    raster = 100 * float(slope) / math.sqrt(6) / float(means[high] + means[low])
+    uncertainty = math.hypot(scatter, doubt, raster)
     return Measurement(
         name="percent integral uniformity",
         value=raw - shift if noise_corrected else raw,
@@ -158,13 +164,14 @@ def _disk(radius: float, spacing: tuple[float, ...]) -> Floats:
     return kernel / kernel.sum()
 
 
-def _split(
-    crop: Floats, inner: Floats, kernel: Floats, wide: Floats, positions: list[Floats]
-) -> tuple[Floats, float]:
-    """Smooth polynomial through the image, and the standard deviation of a disk mean by noise.
+def _split(crop: Floats, inner: Floats, wide: Floats, positions: list[Floats]) -> tuple[Floats, float, float]:
+    """Smooth polynomial through the image, and the noise: its density and its blur in pixels.
 
     Noise is what the polynomial of highest order leaves, minus its own mean over a disk of twice the
-    radius. The order of the polynomial is the one that Akaike's criterion asks for.
+    radius. Its density is the standard deviation of a pixel times the root of K, the sum of its
+    autocorrelation: what white noise of the same power at frequency zero would have. A Gaussian blur
+    of width s makes K = 4 pi s^2 out of white noise, one pixel being 1. The order of the polynomial
+    is the one that Akaike's criterion asks for.
     """
     inside = inner > 0.99
     y, x = (2 * (p - p.mean()) / (p[-1] - p[0] + 1e-12) for p in positions)
@@ -191,14 +198,20 @@ def _split(
     used = int((orders <= np.argmin(scores)).sum())
     coefficients = np.linalg.solve(triangle[:used, :used], amplitudes[:used])
     field = sum((c * term for c, term in zip(coefficients, terms, strict=False)), np.zeros(crop.shape))
-    return field, deviation * math.sqrt(np.vdot(kernel, kernel))
+    return field, deviation, math.sqrt((size.linear - 1) / (4 * math.pi))
+
+
+def _gain(kernel: Floats, blur_px: float) -> float:
+    """Standard deviation of the mean over a kernel for blurred noise of density 1."""
+    reach = math.ceil(4 * blur_px)
+    return math.sqrt(float((ndimage.gaussian_filter(np.pad(kernel, reach), blur_px) ** 2).sum()))
 
 
 def _trials(
     field: Floats,
     allowed: npt.NDArray[np.bool_],
     positions: list[Floats],
-    radius: float,
+    disk: tuple[float, float],
     spread: float,
     n_trials: int,
     rng: np.random.Generator,
@@ -206,7 +219,9 @@ def _trials(
     """Mean shift and standard deviation of PIU when noise is drawn on the smooth field.
 
     Disk means vary little over a third of a radius, so the fields are drawn on that coarser grid.
+    ``disk`` holds the radius in mm and the blur of the noise in pixels.
     """
+    radius, blur_px = disk
     step = radius / _STEPS_PER_RADIUS
     picks = []
     for p in positions:
@@ -218,7 +233,9 @@ def _trials(
     if spread == 0 or not seen.any():
         return 0.0, 0.0
     clean = field[np.ix_(*picks)][seen]
-    kernel = _disk(radius, (step, step))
+    pixel = math.sqrt(math.prod((p[-1] - p[0]) / max(len(p) - 1, 1) for p in positions))
+    reach = math.ceil(4 * blur_px * pixel / step)
+    kernel = ndimage.gaussian_filter(np.pad(_disk(radius, (step, step)), reach), blur_px * pixel / step)
     shape = [fft.next_fast_len(n + kernel.shape[0], real=True) for n in seen.shape]
     transfer = fft.rfft2(kernel / math.sqrt(np.vdot(kernel, kernel)), s=shape)
     values = []
