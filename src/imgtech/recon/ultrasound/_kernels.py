@@ -13,6 +13,8 @@ from numba import prange
 
 from imgtech._core.jit import helper, kernel
 
+TIE_MM = 1e-9  # an element this far beyond the edge of the aperture still counts: rounding must not decide
+
 
 @helper
 def _turn(turns):
@@ -37,7 +39,7 @@ def _receive_row(offset_mm, depths_mm, aperture, per_mm, turns_per_sample, delay
     """
     f_number, flat, a0, a1, a2 = aperture
     edge_mm = 2.0 * f_number * offset_mm
-    first = np.searchsorted(depths_mm, edge_mm)
+    first = np.searchsorted(depths_mm, edge_mm - TIE_MM)
     n = depths_mm.size - first
     squared = offset_mm * offset_mm
     for j in range(n):
@@ -47,7 +49,7 @@ def _receive_row(offset_mm, depths_mm, aperture, per_mm, turns_per_sample, delay
         weight_im[j] = 0.0
     if edge_mm > 0.0 and (a1 != 0.0 or a2 != 0.0):
         for j in range(n):
-            v = max(0.0, edge_mm / depths_mm[first + j] - flat) / (1.0 - flat)
+            v = max(0.0, min(1.0, edge_mm / depths_mm[first + j]) - flat) / (1.0 - flat)
             c, _ = _turn(0.5 * v)
             weight_re[j] = a0 + a1 * c + a2 * (2.0 * c * c - 1.0)
     if turns_per_sample != 0.0:

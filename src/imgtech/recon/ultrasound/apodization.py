@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import not_negative, one_of
+from imgtech.recon.ultrasound._kernels import TIE_MM
 
 # Every window is a0 + a1 cos(pi v) + a2 cos(2 pi v), with v from 0 to 1 between `flat` and the edge.
 _WINDOWS: dict[str, tuple[float, tuple[float, float, float]]] = {
@@ -40,6 +41,7 @@ def aperture_weights(
     tukey      1 up to u = 0.5, then 0.5 + 0.5 cos(pi (2u - 1))
     ========== ================================================================
 
+    An element on the edge counts, up to 1e-9 mm beyond it, so that rounding does not decide.
     Near the end of the probe part of the aperture is missing; the window is cut there, not squeezed.
 
     Parameters
@@ -72,7 +74,7 @@ def aperture_weights(
     flat, cosines = window_terms(window)
     edge = 2 * not_negative("f_number", f_number) * np.abs(np.asarray(offsets_mm, dtype=np.float64))
     edge, depth = np.broadcast_arrays(edge, np.asarray(depths_mm, dtype=np.float64))
-    u = np.divide(edge, depth, out=np.zeros(edge.shape), where=edge > 0)
-    v = np.maximum(u - flat, 0) / (1 - flat)
+    u = np.divide(edge, depth, out=np.zeros(edge.shape), where=(edge > 0) & (depth > 0))
+    v = np.maximum(np.minimum(u, 1) - flat, 0) / (1 - flat)
     weights = cosines[0] + cosines[1] * np.cos(np.pi * v) + cosines[2] * np.cos(2 * np.pi * v)
-    return np.asarray(np.where(edge <= depth, weights, 0.0))
+    return np.asarray(np.where(edge - TIE_MM <= depth, weights, 0.0))

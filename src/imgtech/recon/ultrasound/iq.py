@@ -90,7 +90,7 @@ def rf_to_iq(
     turns = center_hz * times
     carrier = 2 * np.exp(-2j * np.pi * (turns - np.rint(turns)))
     carrier = carrier.astype(np.result_type(real, np.complex64)).reshape(waves.n_transmits, 1, n, *tail)
-    padded = fft.next_fast_len(n + int(np.ceil(4 * fs / bandwidth_hz)))
+    padded = fft.next_fast_len(n + int(np.ceil(8 * fs / bandwidth_hz)))
     gain = _low_pass(fft.fftfreq(padded, 1 / fs), bandwidth_hz / 2).astype(real).reshape(padded, *tail)
     spectrum = fft.fft(traces * carrier, padded, axis=2, overwrite_x=True)
     spectrum *= gain
