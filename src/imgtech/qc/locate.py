@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from imgtech._core.validate import positive, real_image
 from imgtech.geometry import ImageGrid
-from imgtech.qc.metrics.geometry import Rim, disk_rim
+from imgtech.qc.metrics.rim import Rim, disk_rim
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,7 +20,7 @@ def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, 
     """Find the one big bright disk of an image.
 
     The image is cut at 15, 30 and 50 % of its bright level; the outline of the largest piece gives a
-    circle that most of its points agree on, and :func:`~imgtech.qc.metrics.geometry.disk_rim` finds the
+    circle that most of its points agree on, and :func:`~imgtech.qc.metrics.disk_rim` finds the
     edge itself. The first cut with nine sound edge points in ten is taken, or the
     one with the most.
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from imgtech._core.validate import real_image
 from imgtech.geometry import ImageGrid
-from imgtech.qc.metrics.geometry import Rim
+from imgtech.qc.metrics.rim import Rim
 
 Floats = npt.NDArray[np.float64]
 

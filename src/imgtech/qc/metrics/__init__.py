@@ -1,9 +1,10 @@
 """Image-quality metrics on arrays with spacings, one family a file."""
 
 from imgtech.qc.metrics.edge import Edge, fit_edge
-from imgtech.qc.metrics.geometry import Rim, diameter, disk_rim
+from imgtech.qc.metrics.geometry import diameter
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
 from imgtech.qc.metrics.mtf import MTF, slanted_edge_mtf
+from imgtech.qc.metrics.rim import Rim, disk_rim
 from imgtech.qc.metrics.slice_thickness import RampSignal, ramp_signal, slice_thickness
 from imgtech.qc.metrics.snr import normalised_snr, snr_smoothing, snr_two_images
 from imgtech.qc.metrics.snr_air import snr_single_image

@@ -9,7 +9,7 @@ import numpy as np
 
 from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement
-from imgtech.qc.metrics.geometry import Rim
+from imgtech.qc.metrics.rim import Rim
 from imgtech.qc.pose import Pose, grid_indices
 from imgtech.qc.protocols._acr_large_drawing import (
     AIR_RADIUS_MM,

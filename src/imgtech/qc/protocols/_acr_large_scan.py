@@ -11,7 +11,7 @@ import numpy.typing as npt
 from imgtech.geometry import ImageGrid
 from imgtech.io import Series
 from imgtech.qc.locate import find_disk
-from imgtech.qc.metrics.geometry import Rim
+from imgtech.qc.metrics.rim import Rim
 from imgtech.qc.pose import Pose, match_pose
 from imgtech.qc.protocols._acr_large_drawing import RADIUS_RANGE_MM, ROLES_MM, SLICE_1
 from imgtech.qc.protocols._acr_large_ramps import RampBlock, find_ramp_block
