@@ -221,7 +221,7 @@ def _convex_region(
     half: tuple[float, float],
     chord: Callable[[Floats], tuple[Floats, Floats]],
 ) -> Floats:
-    """Cut the shape into thin lines along x; the share of a line inside each pixel is exact."""
+    """Cut the shape into thin strips along x; the share of a strip's middle in a pixel is exact."""
     if grid.ndim != 2:
         raise ValueError(f"grid must have 2 axes, got shape {grid.shape}")
     box = []
@@ -238,14 +238,14 @@ def _convex_region(
         box.append(slice(start, min(math.ceil((high - first) / spacing), n)))
     rows, columns = (grid.coordinates_mm[axis][box[axis]] - center[axis] for axis in (0, 1))
     dy, dx = grid.spacing_mm
-    offsets = ((np.arange(_LINES_PER_PIXEL) + 0.5) / _LINES_PER_PIXEL - 0.5) * dy
-    lines = rows[:, None] + offsets
-    low_x, high_x = chord(lines.ravel())
-    inside = (np.abs(lines.ravel()) <= half[0]) & (high_x > low_x)
-    low_x, high_x = np.where(inside, low_x, 0.0), np.where(inside, high_x, 0.0)
+    strip = dy / _LINES_PER_PIXEL
+    starts = (rows[:, None] - dy / 2 + np.arange(_LINES_PER_PIXEL) * strip).ravel()
+    lower, upper = np.clip(starts, -half[0], half[0]), np.clip(starts + strip, -half[0], half[0])
+    height = (upper - lower) / strip
+    low_x, high_x = chord((lower + upper) / 2)
     left, right = columns - dx / 2, columns + dx / 2
     cover = np.minimum(right, high_x[:, None]) - np.maximum(left, low_x[:, None])
-    share = np.clip(cover / dx, 0.0, 1.0).reshape(len(rows), _LINES_PER_PIXEL, len(columns))
+    share = height[:, None] * np.clip(cover / dx, 0.0, 1.0)
     weights = np.zeros(grid.shape)
-    weights[box[0], box[1]] = share.mean(axis=1)
+    weights[box[0], box[1]] = share.reshape(len(rows), _LINES_PER_PIXEL, len(columns)).mean(axis=1)
     return weights
