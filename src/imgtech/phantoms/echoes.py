@@ -43,7 +43,7 @@ class GaussianPulse:
     >>> from imgtech.phantoms import GaussianPulse
     >>> pulse = GaussianPulse(center_hz=5e6, fractional_bandwidth=0.6)
     >>> pulse.waveform([0.0, 0.1e-6]).round(3)
-    array([ 1.   , -0.701])
+    array([ 1.   , -0.726])
     """
 
     center_hz: float

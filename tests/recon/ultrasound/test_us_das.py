@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.signal import hilbert
 
 import imgtech
 from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
 from imgtech.phantoms import GaussianPulse, wires
 from imgtech.recon.ultrasound import delay_and_sum, envelope, rf_to_iq
 from reference.delay_and_sum import naive_delay_and_sum
-from scipy.signal import hilbert
 
 PROBE = LinearArray(n_elements=13, pitch_mm=0.31, center_mm=0.7)
 WAVES = PlaneWaves.from_degrees(
