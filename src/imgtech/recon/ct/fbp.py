@@ -92,7 +92,7 @@ def fbp(
     response[-1] /= 2  # the Nyquist sample stands for both of its signs once the spectrum is longer
     weights = angular_weights(beam.angles_rad)
     images = _smear(stack, beam, grid, weights, response.astype(stack.dtype))
-    images[:, ~_seen_by_all_views(beam, grid)] = 0
+    images *= _seen_by_all_views(beam, grid)
     return images if np.ndim(sinogram) == 3 else images[0]
 
 
