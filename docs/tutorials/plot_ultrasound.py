@@ -104,7 +104,7 @@ for depth in (15.0, 25.0):
         width = np.count_nonzero(level >= 0.5) * 0.01
         axis.plot(line.coordinates_mm[1], level, label=f"{name}, z = {depth:.0f} mm: {width:.2f} mm")
 axis.axhline(0.5, color="0.7", linewidth=0.8)
-axis.set(xlabel="x / mm", ylabel="amplitude", xlim=(3.5, 6.5), title="Lateral profile of a wire")
+axis.set(xlabel="x / mm", ylabel="amplitude", xlim=(3.5, 8.0), title="Lateral profile of a wire")
 axis.legend()
 plt.show()
 print(f"diffraction, one wave: {1.2067 * wavelength_mm * 1.75:.2f} mm")
