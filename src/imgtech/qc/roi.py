@@ -247,5 +247,7 @@ def _convex_region(
     cover = np.minimum(right, high_x[:, None]) - np.maximum(left, low_x[:, None])
     share = height[:, None] * np.clip(cover / dx, 0.0, 1.0)
     weights = np.zeros(grid.shape)
-    weights[box[0], box[1]] = np.minimum(share.reshape(len(rows), _LINES_PER_PIXEL, len(columns)).mean(axis=1), 1.0)
+    weights[box[0], box[1]] = np.minimum(
+        share.reshape(len(rows), _LINES_PER_PIXEL, len(columns)).mean(axis=1), 1.0
+    )
     return weights
