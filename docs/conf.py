@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from drawings import draw_all
+from results import write_tables
 
 project = "imgtech"
 author = "The imgtech developers"
@@ -17,6 +18,7 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
@@ -25,6 +27,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 autosummary_generate = True
+extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 autodoc_typehints = "none"
@@ -53,4 +56,6 @@ sphinx_gallery_conf = {
 }
 suppress_warnings = ["config.cache"]
 
-draw_all(Path(__file__).parent / "_static" / "drawings")
+HERE = Path(__file__).parent
+draw_all(HERE / "_static" / "drawings")
+write_tables(HERE.parent / "benchmarks" / "results", HERE / "_static" / "tables")

@@ -1,0 +1,47 @@
+"""Tables of the documentation, written from the result files of the benchmarks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+
+def write_tables(results: Path, folder: Path) -> None:
+    """Write one Markdown table for every result file into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(results.glob("*.json")):
+        record = json.loads(path.read_text())
+        table = _coverage(record) if path.stem == "coverage" else _comparisons(record)
+        (folder / f"{path.stem}.md").write_text(table)
+
+
+def _comparisons(record: dict[str, Any]) -> str:
+    lines = ["| what | peer | imgtech | peer | ratio (min-max) | checked | left out |", "|---|---|---|---|---|---|---|"]
+    for c in record["comparisons"]:
+        check = ", ".join(f"{name} {value:.3g}" for name, value in c["check"].items())
+        lines.append(
+            f"| {c['name']} | {c['peer']} | {_time(median(c['ours_s']))} | {_time(median(c['peer_s']))} "
+            f"| **{c['ratio']:.1f}** ({c['ratio_min']:.1f}-{c['ratio_max']:.1f}) | {check} | {c['excluded']} |"
+        )
+    machine, versions = record["machine"], record["versions"]
+    lines += ["", f"{machine['processor']}, {machine['threads']} threads, Python {machine['python']}, "]
+    lines[-1] += ", ".join(f"{name} {number}" for name, number in versions.items()) + "."
+    return "\n".join(lines) + "\n"
+
+
+def _coverage(record: dict[str, Any]) -> str:
+    rows = record["rows"]
+    names = list(rows[0])
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _time(seconds: float) -> str:
+    return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
