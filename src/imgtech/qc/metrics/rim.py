@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 _REACH_MM = (8.0, 4.0, 4.0)
-_PLATEAU_MM = (2.5, 6.5)
+_PLATEAU_MM = (1.5, 4.5)
 _AIR_MM = (2.5, 7.5)
 _STEP_PX = 0.25
 _WEAK = 0.5
@@ -73,7 +73,7 @@ def disk_rim(
     """Find the edge of a bright disk along rays, to a fraction of a pixel.
 
     The image is read by cubic splines along each ray. The edge is where it crosses the mean of the level
-    inside (2.5 to 6.5 mm from the edge) and outside (2.5 to 7.5 mm) of that ray and its neighbours. Rays
+    inside (1.5 to 4.5 mm from the edge) and outside (2.5 to 7.5 mm) of that ray and its neighbours. Rays
     with less than half of the contrast around them, and rays among many such (a notch, a bubble), do not
     count. A circle is fitted to all points; those further from it than three standard deviations and half
     a millimetre are left out, centre and radius are fitted anew, and the rays are drawn again from the

@@ -25,7 +25,9 @@ _SMOOTHING_MM = 2.0
 _PLATEAU = 0.3
 _FLOOR = 0.8
 _ROUNDS = 8
-_MIN_CONTRAST = 5.0
+_MIN_CONTRAST = 4.0
+_PARTS = 4
+_FLOOR_DOUBT = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,22 +64,38 @@ class RampSignal:
         return math.hypot(math.sqrt(2) * self.edge_uncertainty_mm, self.level_uncertainty_mm)
 
 
-def ramp_signal(position_mm: npt.ArrayLike, profile: npt.ArrayLike, *, expected_mm: float) -> RampSignal:
-    """Full width at half maximum of the lit part of a ramp, to a fraction of a sample.
+def ramp_signal(
+    position_mm: npt.ArrayLike,
+    lines: npt.ArrayLike,
+    *,
+    expected_mm: float,
+    weights: npt.ArrayLike | None = None,
+) -> RampSignal:
+    r"""Full width at half maximum of the lit part of a ramp, to a fraction of a sample.
 
-    The profile is smoothed by a Gaussian of 2 mm, which does not move an edge much wider than that. The
-    plateau is the mean of the middle 60 % of the lit part, the floor the mean of what lies more than 0.8
-    lengths from its middle; the ends are where the profile first falls below the mean of the two on the
-    way out. Plateau, floor and ends are found anew until they agree.
+    A magnitude image never falls to zero: noise, and the ringing of bright water beside a ramp, are
+    rectified into a floor that is not there where the ramp shines; a steady floor (signal of the block
+    itself, of the tails of the slice profile) is. With the mean square A of the floor and the variance V
+    of the squares, the power :math:`q = A - \sqrt{A^2 - 2V}` is unsteady (all of it for a sine, none for a
+    constant); where the lit part itself differs more from line to line, its variance is taken instead.
+    The amplitude along the ramp is :math:`\sqrt{\sum_k w_k M_k^2 - q}`, smoothed by a Gaussian of 2 mm,
+    which does not move an edge much wider than that. A quarter of the floor remains in doubt and is part of
+    the uncertainty.
+
+    The plateau is the mean of the middle 60 % of the lit part, the floor the mean of what lies more than
+    0.8 lengths from its middle; the ends are where the amplitude first falls below the mean of the two on
+    the way out. Plateau, floor and ends are found anew until they agree.
 
     Parameters
     ----------
     position_mm : array_like
         Evenly spaced positions along the ramp.
-    profile : array_like
-        Signal at these positions.
+    lines : array_like
+        Signal at these positions, one row for each line along the ramp.
     expected_mm : float
         Expected length, good to a factor of two.
+    weights : array_like, optional
+        Weight of each line; equal by default.
 
     Returns
     -------
@@ -93,48 +111,56 @@ def ramp_signal(position_mm: npt.ArrayLike, profile: npt.ArrayLike, *, expected_
     Examples
     --------
     >>> import numpy as np
-    >>> from imgtech.qc.metrics.slice_thickness import ramp_signal
+    >>> from imgtech.qc.metrics import ramp_signal
     >>> x = np.arange(-70.0, 70.0, 0.5)
     >>> profile = 10.0 + 90.0 * np.clip((28.0 - np.abs(x - 4.0)) / 6.0, 0.0, 1.0)
-    >>> lit = ramp_signal(x, profile, expected_mm=50.0)
+    >>> lit = ramp_signal(x, [profile, profile], expected_mm=50.0)
     >>> round(lit.length_mm, 2), round(lit.start_mm, 2)
     (50.0, -21.0)
     """
     x = floats("position_mm", position_mm)
-    raw = floats("profile", profile)
-    if x.shape != raw.shape or len(x) < 16 or np.ptp(np.diff(x)) > 1e-6 * abs(x[-1] - x[0]):
-        raise ValueError(f"position_mm and profile must be evenly spaced, got {x.shape} and {raw.shape}")
+    power = floats("lines", lines, 2) ** 2
+    share = np.ones(len(power)) if weights is None else floats("weights", weights)
+    if power.shape != (len(share), len(x)) or len(x) < 16 or np.ptp(np.diff(x)) > 1e-6 * np.ptp(x):
+        raise ValueError(f"lines must be (line, position) of evenly spaced positions, got {power.shape}")
+    share = share / share.sum()
     step = positive("position_mm step", float(x[1] - x[0]))
-    smooth = ndimage.gaussian_filter1d(raw, _SMOOTHING_MM / step, mode="nearest")
     length = positive("expected_mm", expected_mm)
+    amplitude = _amplitude(share @ power, 0.0, step)
     window = max(1, round(length / step))
-    middle = float(x[int(np.argmax(ndimage.uniform_filter1d(smooth, window, mode="nearest")))])
+    middle = float(x[int(np.argmax(ndimage.uniform_filter1d(amplitude, window, mode="nearest")))])
     start = end = middle
-    plateau = floor = 0.0
+    plateau = floor = ground = rectified = 0.0
     for _ in range(_ROUNDS):
         inside = np.abs(x - middle) <= _PLATEAU * length
         outside = np.abs(x - middle) >= _FLOOR * length
         if inside.sum() < 4 or outside.sum() < 4:
             raise ValueError(f"the ramp is lit over {length:.0f} mm, too long or too short to measure")
-        plateau, floor = float(smooth[inside].mean()), float(smooth[outside].mean())
-        start = _crossing(x, smooth, middle, (plateau + floor) / 2, -1)
-        end = _crossing(x, smooth, middle, (plateau + floor) / 2, 1)
+        ground = float((share @ power[:, outside]).mean())
+        rectified = max(
+            _unsteady(power[:, outside], share, ground),
+            min(ground, _between_lines(np.sqrt(power[:, inside]), share)),
+        )
+        amplitude = _amplitude(share @ power, rectified, step)
+        plateau, floor = float(amplitude[inside].mean()), float(amplitude[outside].mean())
+        start = _crossing(x, amplitude, middle, (plateau + floor) / 2, -1)
+        end = _crossing(x, amplitude, middle, (plateau + floor) / 2, 1)
         middle, length = (start + end) / 2, end - start
-    noise = float(np.std(smooth[outside]))
+    noise = float(np.std(amplitude[outside]))
     if plateau - floor < _MIN_CONTRAST * max(noise, 1e-12):
         raise ValueError(
             f"the ramp signal ({plateau:.3g}) does not stand out of its floor ({floor:.3g} +- {noise:.2g})"
         )
-    slopes = [abs(float(np.interp(at, x, np.gradient(smooth, step)))) for at in (start, end)]
+    slopes = [abs(float(np.interp(at, x, np.gradient(amplitude, step)))) for at in (start, end)]
     slope = max(float(np.mean(slopes)), 1e-12)
-    independent = max(1.0, 2 * _PLATEAU * length / (2 * math.sqrt(math.pi) * _SMOOTHING_MM))
-    level = 0.5 * math.hypot(float(np.std(smooth[inside])), noise) / math.sqrt(independent)
+    wrong_floor = _FLOOR_DOUBT * math.sqrt(ground)
+    level = 0.5 * math.hypot(float(np.std(amplitude[inside])) / math.sqrt(_PARTS), wrong_floor)
     return RampSignal(
         start_mm=start,
         end_mm=end,
         plateau=plateau,
         floor=floor,
-        edge_uncertainty_mm=noise / slope,
+        edge_uncertainty_mm=min(noise, float(np.std(amplitude[inside]))) / slope,
         level_uncertainty_mm=2 * level / slope,
     )
 
@@ -189,6 +215,24 @@ def slice_thickness(first: RampSignal, second: RampSignal, *, slope: float = 0.1
         algorithm=_ALGORITHM,
         details={"first ramp mm": top, "second ramp mm": bottom},
     )
+
+
+def _unsteady(power: Floats, share: Floats, mean: float) -> float:
+    """Power that is not steady in a floor, by the spread of the power about its mean."""
+    spread = float((share @ (power - mean) ** 2).mean())
+    return mean - math.sqrt(max(mean**2 - 2 * spread, 0.0))
+
+
+def _between_lines(lines: Floats, share: Floats) -> float:
+    """Weighted variance between lines, averaged over positions."""
+    return float((share @ (lines - share @ lines) ** 2).mean())
+
+
+def _amplitude(power: Floats, incoherent: float, step: float) -> Floats:
+    rest = power - incoherent
+    signed: Floats = np.sign(rest) * np.sqrt(np.abs(rest))
+    smooth: Floats = ndimage.gaussian_filter1d(signed, _SMOOTHING_MM / step, mode="nearest")
+    return smooth
 
 
 def _crossing(x: Floats, profile: Floats, middle: float, level: float, side: int) -> float:

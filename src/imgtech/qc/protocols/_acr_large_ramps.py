@@ -57,28 +57,24 @@ def find_ramp_block(image: Floats, grid: ImageGrid, pose: Pose) -> RampBlock:
     return RampBlock(pose=pose, middle_mm=middle, height_mm=height)
 
 
-def ramp_profiles(image: Floats, grid: ImageGrid, block: RampBlock) -> tuple[Floats, Floats, Floats]:
-    """Positions along the block and the weighted mean signal of the upper and the lower ramp.
+def ramps(
+    image: Floats, grid: ImageGrid, block: RampBlock, expected_mm: float
+) -> tuple[RampSignal, RampSignal]:
+    """Lit parts of the upper and the lower ramp.
 
     The weights across a ramp are a raised cosine: they fade towards the septum and the bright water, and
     average out the ringing that the water's edge sends into the ramp.
     """
     spline = ndimage.spline_filter(image, order=3)
     u = np.arange(-RAMP_REACH_MM, RAMP_REACH_MM + 0.1, 0.25)
-    rows = np.linspace(*RAMP_ROWS_MM, _N_ROWS)
+    rows = np.linspace(*RAMP_ROWS_MM, _N_ROWS)[:, None]
     weights = np.sin(np.pi * (np.arange(_N_ROWS) + 0.5) / _N_ROWS) ** 2
-    weights /= weights.sum()
-    upper = weights @ read_lines(spline, grid, block.pose, block.middle_mm - rows[:, None], u[None, :])
-    lower = weights @ read_lines(spline, grid, block.pose, block.middle_mm + rows[:, None], u[None, :])
-    return u, upper, lower
-
-
-def ramps(
-    image: Floats, grid: ImageGrid, block: RampBlock, expected_mm: float
-) -> tuple[RampSignal, RampSignal]:
-    """Lit parts of the upper and the lower ramp."""
-    u, upper, lower = ramp_profiles(image, grid, block)
-    return ramp_signal(u, upper, expected_mm=expected_mm), ramp_signal(u, lower, expected_mm=expected_mm)
+    upper = read_lines(spline, grid, block.pose, block.middle_mm - rows, u[None, :])
+    lower = read_lines(spline, grid, block.pose, block.middle_mm + rows, u[None, :])
+    return (
+        ramp_signal(u, upper, expected_mm=expected_mm, weights=weights),
+        ramp_signal(u, lower, expected_mm=expected_mm, weights=weights),
+    )
 
 
 def _block_edge(lines: Floats, v: Floats) -> Floats:
