@@ -105,18 +105,21 @@ def percent_signal_ghosting(
     level = region_mean(pixels, large)
     if level <= 0:
         raise ValueError(f"image must be positive in the phantom, got a mean of {level:g}")
-    means, squares, details = {}, 0.0, {"phantom mean": level}
+    means, details = {}, {"phantom mean": level}
+    regions = []
     for side in _SIDES:
         middle, semi_axes = _ellipse(grid, side, center, radius, (wanted, least), clearance)
         region = ellipse_region(grid, center_mm=middle, semi_axes_mm=semi_axes)
         means[side] = region_mean(pixels, region)
-        squares += mean_uncertainty(pixels, region, noise_size([pixels], [region])) ** 2
+        regions.append(region)
         details[f"{side} mean"] = means[side]
         details[f"{side} y (mm)"], details[f"{side} x (mm)"] = middle
         details[f"{side} semi-axis y (mm)"], details[f"{side} semi-axis x (mm)"] = semi_axes
     difference = means["top"] + means["bottom"] - means["left"] - means["right"]
     signed = 100 * difference / (2 * level)
     details["signed (%)"] = signed
+    size = noise_size([pixels] * len(regions), regions, window=3)
+    squares = sum(mean_uncertainty(pixels, region, size) ** 2 for region in regions)
     inside = mean_uncertainty(pixels, large, noise_size([pixels], [large])) / level
     return Measurement(
         name="percent signal ghosting",
