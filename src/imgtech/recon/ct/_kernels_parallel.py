@@ -4,7 +4,8 @@ All of them speak of *fine samples*: points on the detector line at ``PHASES`` p
 for every pixel row of a view, so that neighbouring pixels of a row are exactly ``PHASES`` fine samples
 apart. An array of fine samples has shape ``(view, PHASES, n)``: fine sample k is stored at
 ``[k % PHASES, k // PHASES]``, and a pixel row meets one contiguous run of one phase. Where that run
-begins, :func:`_first_fine_sample` says: for the back-projection and for its transpose.
+begins, :func:`_first_fine_sample` says: for the back-projection and for its transpose. Views that are
+better served by the columns of the image work on its transpose; both kinds run in one launch.
 """
 
 import numba
@@ -35,14 +36,17 @@ def _overlap(distance, pixel_width, channel_width):
 def resample(projections, views, start, step, weight, low, high, out):
     """Evaluate projections at the fine samples by linear interpolation, zero off the detector.
 
-    Row v of ``out`` is made of row ``views[v]`` of ``projections``, whose detector reaches from sample
-    ``low`` to ``high``. Fine sample k lies at sample ``start + k * step``; it counts when it is the nearest
-    one to some point on the detector. The result is multiplied by ``weight``.
+    Row v of ``out`` is made of row ``views[v]`` of ``projections``, zeros for -1. The detector reaches from
+    sample ``low`` to ``high``. Fine sample k lies at sample ``start + k * step``; it counts when it is the
+    nearest one to some point on the detector. The result is multiplied by ``weight``.
     """
     phases, n = out.shape[1:]
     end = projections.shape[1] - 2.0
     number = out.dtype.type
     for v in numba.prange(len(views)):
+        if views[v] < 0:
+            out[v] = 0
+            continue
         source = projections[views[v]]
         scale = number(weight[views[v]])
         stride = step[v] * phases
@@ -67,67 +71,80 @@ def resample(projections, views, start, step, weight, low, high, out):
                 target[j] = 0
 
 
-@kernel(parallel=True)
-def add_rows(fine, start, slope, out):
-    """Add to every pixel of ``out`` the fine sample nearest to it in each view.
-
-    The number of views is a multiple of ``VIEWS_PER_PASS``. Tiles of rows and blocks of views keep the
-    fine samples in the second-level cache; the order of additions at a pixel does not depend on them.
-    """
+@helper
+def _add_tile(fine, start, slope, tile, out):
+    """Add fine samples to one tile of rows; blocks of views keep them in the second-level cache."""
     n_views = fine.shape[0]
     n_rows, n_columns = out.shape
-    for tile in numba.prange((n_rows + _ROW_TILE - 1) // _ROW_TILE):
-        for block in range(0, n_views, _VIEW_BLOCK):
-            for y in range(tile * _ROW_TILE, min(n_rows, (tile + 1) * _ROW_TILE)):
-                row = out[y]
-                for v in range(block, min(n_views, block + _VIEW_BLOCK), VIEWS_PER_PASS):
-                    k = _first_fine_sample(start[v], slope[v], y)
-                    a = fine[v, k % PHASES, k // PHASES :]
-                    k = _first_fine_sample(start[v + 1], slope[v + 1], y)
-                    b = fine[v + 1, k % PHASES, k // PHASES :]
-                    k = _first_fine_sample(start[v + 2], slope[v + 2], y)
-                    c = fine[v + 2, k % PHASES, k // PHASES :]
-                    k = _first_fine_sample(start[v + 3], slope[v + 3], y)
-                    d = fine[v + 3, k % PHASES, k // PHASES :]
-                    k = _first_fine_sample(start[v + 4], slope[v + 4], y)
-                    e = fine[v + 4, k % PHASES, k // PHASES :]
-                    k = _first_fine_sample(start[v + 5], slope[v + 5], y)
-                    f = fine[v + 5, k % PHASES, k // PHASES :]
-                    k = _first_fine_sample(start[v + 6], slope[v + 6], y)
-                    g = fine[v + 6, k % PHASES, k // PHASES :]
-                    k = _first_fine_sample(start[v + 7], slope[v + 7], y)
-                    h = fine[v + 7, k % PHASES, k // PHASES :]
-                    for x in range(numba.uint64(n_columns)):
-                        row[x] += ((a[x] + b[x]) + (c[x] + d[x])) + ((e[x] + f[x]) + (g[x] + h[x]))
+    for block in range(0, n_views, _VIEW_BLOCK):
+        for y in range(tile * _ROW_TILE, min(n_rows, (tile + 1) * _ROW_TILE)):
+            row = out[y]
+            for v in range(block, min(n_views, block + _VIEW_BLOCK), VIEWS_PER_PASS):
+                k = _first_fine_sample(start[v], slope[v], y)
+                a = fine[v, k % PHASES, k // PHASES :]
+                k = _first_fine_sample(start[v + 1], slope[v + 1], y)
+                b = fine[v + 1, k % PHASES, k // PHASES :]
+                k = _first_fine_sample(start[v + 2], slope[v + 2], y)
+                c = fine[v + 2, k % PHASES, k // PHASES :]
+                k = _first_fine_sample(start[v + 3], slope[v + 3], y)
+                d = fine[v + 3, k % PHASES, k // PHASES :]
+                k = _first_fine_sample(start[v + 4], slope[v + 4], y)
+                e = fine[v + 4, k % PHASES, k // PHASES :]
+                k = _first_fine_sample(start[v + 5], slope[v + 5], y)
+                f = fine[v + 5, k % PHASES, k // PHASES :]
+                k = _first_fine_sample(start[v + 6], slope[v + 6], y)
+                g = fine[v + 6, k % PHASES, k // PHASES :]
+                k = _first_fine_sample(start[v + 7], slope[v + 7], y)
+                h = fine[v + 7, k % PHASES, k // PHASES :]
+                for x in range(numba.uint64(n_columns)):
+                    row[x] += ((a[x] + b[x]) + (c[x] + d[x])) + ((e[x] + f[x]) + (g[x] + h[x]))
 
 
 @kernel(parallel=True)
-def collect_rows(image, start, slope, out):
+def add_rows(fine, start, slope, n_by_rows, image, transposed):
+    """Add to every pixel the fine sample nearest to it in each view.
+
+    The first ``n_by_rows`` views add to ``image``, the others to ``transposed``; both numbers are multiples
+    of ``VIEWS_PER_PASS``. The order of additions at a pixel does not depend on the tiles.
+    """
+    n_tiles = (max(image.shape[0], transposed.shape[0]) + _ROW_TILE - 1) // _ROW_TILE
+    for i in numba.prange(2 * n_tiles):
+        if i % 2 == 0:
+            _add_tile(fine[:n_by_rows], start[:n_by_rows], slope[:n_by_rows], i // 2, image)
+        else:
+            _add_tile(fine[n_by_rows:], start[n_by_rows:], slope[n_by_rows:], i // 2, transposed)
+
+
+@kernel(parallel=True)
+def collect_rows(image, transposed, n_by_rows, start, slope, out):
     """Add every pixel to the fine sample nearest to it in each view: the transpose of :func:`add_rows`."""
-    n_rows, n_columns = image.shape
     for v in numba.prange(out.shape[0]):
         out[v] = 0
-        for y in range(n_rows):
+        source = image if v < n_by_rows else transposed
+        for y in range(source.shape[0]):
             k = _first_fine_sample(start[v], slope[v], y)
-            row = image[y]
+            row = source[y]
             target = out[v, k % PHASES, k // PHASES :]
-            for x in range(numba.uint64(n_columns)):
+            for x in range(numba.uint64(source.shape[1])):
                 target[x] += row[x]
 
 
 @kernel(parallel=True)
-def fine_to_channels(fine, start, step, pixel_width, channel_width, out):
+def fine_to_channels(fine, views, start, step, channel_width, scale, out):
     """Integrate pixels that lie at fine samples over the width of every channel.
 
     Lengths are in channel spacings: fine sample k lies at ``start + k * step``, channel j at j, and the
-    shadow of a pixel is a box of ``pixel_width`` with the integral 1. ``out`` holds the mean over each
-    channel, in units of 1 / channel spacing.
+    shadow of a pixel is a box of ``PHASES`` steps with the integral 1. Row ``views[v]`` of ``out`` gets the
+    mean over each channel times ``scale``; entries of -1 are passed over.
     """
     n_fine = fine.shape[1] * fine.shape[2]
-    n_views, n_channels = out.shape
-    for v in numba.prange(n_views):
-        reach = 0.5 * (pixel_width[v] + channel_width)
-        scale = 1.0 / (pixel_width[v] * channel_width)
+    n_channels = out.shape[1]
+    for v in numba.prange(len(views)):
+        if views[v] < 0:
+            continue
+        pixel_width = PHASES * abs(step[v])
+        reach = 0.5 * (pixel_width + channel_width)
+        factor = scale / (pixel_width * channel_width)
         for j in range(n_channels):
             one = (j - reach - start[v]) / step[v]
             other = (j + reach - start[v]) / step[v]
@@ -135,27 +152,32 @@ def fine_to_channels(fine, start, step, pixel_width, channel_width, out):
             high = int(min(n_fine - 1.0, max(one, other)) + 1.0)
             total = 0.0
             for k in range(low, high):
-                weight = _overlap(start[v] + k * step[v] - j, pixel_width[v], channel_width)
+                weight = _overlap(start[v] + k * step[v] - j, pixel_width, channel_width)
                 total += weight * fine[v, k % PHASES, k // PHASES]
-            out[v, j] = total * scale
+            out[views[v], j] = total * factor
 
 
 @kernel(parallel=True)
-def channels_to_fine(sinogram, start, step, pixel_width, channel_width, out):
+def channels_to_fine(sinogram, views, start, step, channel_width, scale, out):
     """Transpose of :func:`fine_to_channels`: the same weights, summed over channels."""
     n_fine = out.shape[1] * out.shape[2]
-    n_views, n_channels = sinogram.shape
-    for v in numba.prange(n_views):
-        reach = 0.5 * (pixel_width[v] + channel_width)
-        scale = 1.0 / (pixel_width[v] * channel_width)
+    n_channels = sinogram.shape[1]
+    for v in numba.prange(len(views)):
+        if views[v] < 0:
+            out[v] = 0
+            continue
+        source = sinogram[views[v]]
+        pixel_width = PHASES * abs(step[v])
+        reach = 0.5 * (pixel_width + channel_width)
+        factor = scale / (pixel_width * channel_width)
         for k in range(n_fine):
             position = start[v] + k * step[v]
             low = int(max(0.0, position - reach + 1.0))
             high = int(max(0.0, min(n_channels - 1.0, position + reach) + 1.0))
             total = 0.0
             for j in range(low, high):
-                total += _overlap(position - j, pixel_width[v], channel_width) * sinogram[v, j]
-            out[v, k % PHASES, k // PHASES] = total * scale
+                total += _overlap(position - j, pixel_width, channel_width) * source[j]
+            out[v, k % PHASES, k // PHASES] = total * factor
 
 
 @kernel

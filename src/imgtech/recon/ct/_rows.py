@@ -12,64 +12,63 @@ import numpy.typing as npt
 from imgtech.geometry import ImageGrid, ParallelBeam
 from imgtech.recon.ct._kernels_parallel import PHASES, VIEWS_PER_PASS
 
-FloatArray = npt.NDArray[np.floating[Any]]
-_BLOCK_BYTES = 12 * 2**20  # fine samples of one block: few kernel launches, little memory
+_BLOCK_BYTES = 32 * 2**20  # fine samples of one block
 
 
 @dataclass(frozen=True)
-class RowViews:
-    """Views whose fine samples serve one orientation of the image, a block of them.
+class ViewBlock:
+    """Some views, those served by the rows of the image in front of those served by its columns.
 
-    Pixel ``column`` of pixel row ``row`` lies nearest to fine sample
-    ``floor(start + slope * row + 1/2) + PHASES * column``; fine sample k lies on the detector at
-    ``first_mm + k * step_mm``. ``transposed`` says that the rows are the columns of the image.
+    Entry v of every array describes view ``views[v]``; -1 fills up the last pass of either kind. Pixel i
+    of row (or column) ``row`` lies nearest to fine sample ``floor(start + slope * row + 1/2) + PHASES * i``,
+    and fine sample k lies on the detector at ``first_mm + k * step_mm``.
     """
 
-    transposed: bool
     views: npt.NDArray[np.intp]
+    n_by_rows: int
     start: npt.NDArray[np.float64]
     slope: npt.NDArray[np.float64]
     first_mm: npt.NDArray[np.float64]
     step_mm: npt.NDArray[np.float64]
     n_samples: int
 
-    def fine_samples(self, dtype: np.dtype[Any]) -> FloatArray:
-        """Room for the fine samples; views that fill up the last pass hold zeros."""
-        fine = np.empty((len(self.start), PHASES, self.n_samples), dtype)
-        fine[len(self.views) :] = 0
-        return fine
+    def fine_samples(self, dtype: np.dtype[Any]) -> npt.NDArray[np.floating[Any]]:
+        """Room for the fine samples of all views of the block."""
+        return np.empty((len(self.views), PHASES, self.n_samples), dtype)
+
+    def on_detector(
+        self, origin_mm: float, spacing_mm: float
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Where fine sample 0 lies and how far the next one is, in detector samples."""
+        return (self.first_mm - origin_mm) / spacing_mm, self.step_mm / spacing_mm
 
 
-def row_views(beam: ParallelBeam, grid: ImageGrid, dtype: np.dtype[Any]) -> Iterator[RowViews]:
+def view_blocks(beam: ParallelBeam, grid: ImageGrid, dtype: np.dtype[Any]) -> Iterator[ViewBlock]:
     """Split the views by the axis along which the detector position changes fastest from pixel to pixel.
 
     Rows of the image serve views with ``|dx cos| >= |dy sin|``, columns serve the others; a row then
     moves by at most one pixel step against its neighbour. Blocks bound the memory of the fine samples.
     """
-    assert grid.center_mm is not None
-    y_mm, x_mm = (axis[0] for axis in grid.coordinates_mm)
     (n_y, n_x), (d_y, d_x) = grid.shape, grid.spacing_mm
+    y_mm, x_mm = (axis[0] for axis in grid.coordinates_mm)
+    n_samples = n_y + n_x + 2
+    size = max(VIEWS_PER_PASS, _BLOCK_BYTES // (PHASES * n_samples * dtype.itemsize))
     cos, sin = np.cos(beam.angles_rad), np.sin(beam.angles_rad)
-    by_rows = np.abs(cos) * d_x >= np.abs(sin) * d_y
-    for transposed in (False, True):
-        views = np.flatnonzero(by_rows != transposed)
-        along, across = (sin * d_y, cos * d_x) if transposed else (cos * d_x, sin * d_y)
-        n_along, n_across = (n_y, n_x) if transposed else (n_x, n_y)
-        n_samples = n_along + n_across + 2
-        size = max(1, _BLOCK_BYTES // (PHASES * n_samples * dtype.itemsize * VIEWS_PER_PASS)) * VIEWS_PER_PASS
-        for begin in range(0, len(views), size):
-            block = views[begin : begin + size]
-            padding = (0, -len(block) % VIEWS_PER_PASS)
-            step_mm = along[block] / PHASES
-            slope = across[block] / step_mm
-            start = np.maximum(0.0, -slope * (n_across - 1))
-            first_mm = x_mm * cos[block] + y_mm * sin[block] - start * step_mm
-            yield RowViews(
-                transposed,
-                block,
-                np.pad(start, padding),
-                np.pad(slope, padding),
-                first_mm,
-                step_mm,
-                n_samples,
-            )
+    along_x, along_y = cos * d_x, sin * d_y
+    by_rows = np.abs(along_x) >= np.abs(along_y)
+    for begin in range(0, beam.n_views, size):
+        chosen = np.zeros(beam.n_views, dtype=bool)
+        chosen[begin : begin + size] = True
+        rows, columns = _filled_up(chosen & by_rows), _filled_up(chosen & ~by_rows)
+        views = np.concatenate([rows, columns])
+        is_row = np.arange(len(views)) < len(rows)
+        step_mm = np.where(views < 0, 1.0, np.where(is_row, along_x[views], along_y[views]) / PHASES)
+        slope = np.where(views < 0, 0.0, np.where(is_row, along_y[views], along_x[views]) / step_mm)
+        start = np.maximum(0.0, -slope * (np.where(is_row, n_y, n_x) - 1))
+        first_mm = x_mm * cos[views] + y_mm * sin[views] - start * step_mm
+        yield ViewBlock(views, len(rows), start, slope, first_mm, step_mm, n_samples)
+
+
+def _filled_up(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    views = np.flatnonzero(chosen)
+    return np.pad(views, (0, -len(views) % VIEWS_PER_PASS), constant_values=-1)

@@ -12,7 +12,7 @@ from imgtech._core.jit import thread_count
 from imgtech._core.validate import positive, real_image
 from imgtech.geometry import ImageGrid, ParallelBeam
 from imgtech.recon.ct._kernels_parallel import add_rows, columns_seen, resample
-from imgtech.recon.ct._rows import row_views
+from imgtech.recon.ct._rows import view_blocks
 from imgtech.recon.ct.filters import Window, ramp_response, window_response
 from imgtech.recon.ct.weights import angular_weights
 
@@ -199,19 +199,21 @@ def _smear(
     spacing_mm = beam.channel_spacing_mm / density
     margin_mm = beam.channels_mm[0] - beam.channel_spacing_mm  # dense sample 0 is one channel outside
     low, high = 0.5 * density, (beam.n_channels + 0.5) * density
-    blocks = list(row_views(beam, grid, stack.dtype))
+    blocks = list(view_blocks(beam, grid, stack.dtype))
     for projections, image in zip(stack, images, strict=True):
         if response is None:
             dense = np.pad(projections, ((0, 0), (1, 2)), mode="edge")
         else:
             dense = _filter(np.pad(projections, ((0, 0), (1, 1))), response)
-        halves = np.zeros(grid.shape, stack.dtype), np.zeros(grid.shape[::-1], stack.dtype)
-        for rows in blocks:
-            start, step = (rows.first_mm - margin_mm) / spacing_mm, rows.step_mm / spacing_mm
-            fine = rows.fine_samples(stack.dtype)
-            resample.sized(fine.size)(dense, rows.views, start, step, weights, low, high, fine)
-            add_rows.sized(len(fine) * image.size)(fine, rows.start, rows.slope, halves[rows.transposed])
-        np.add(halves[0], halves[1].T, out=image)
+        upright, lying = np.zeros(grid.shape, stack.dtype), np.zeros(grid.shape[::-1], stack.dtype)
+        for block in blocks:
+            fine = block.fine_samples(stack.dtype)
+            start, step = block.on_detector(margin_mm, spacing_mm)
+            resample.sized(fine.size)(dense, block.views, start, step, weights, low, high, fine)
+            add_rows.sized(len(fine) * image.size)(
+                fine, block.start, block.slope, block.n_by_rows, upright, lying
+            )
+        np.add(upright, lying.T, out=image)
     return images
 
 

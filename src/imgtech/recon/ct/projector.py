@@ -11,13 +11,12 @@ import numpy.typing as npt
 from imgtech._core.validate import real_image
 from imgtech.geometry import ImageGrid, ParallelBeam
 from imgtech.recon.ct._kernels_parallel import (
-    PHASES,
     add_rows,
     channels_to_fine,
     collect_rows,
     fine_to_channels,
 )
-from imgtech.recon.ct._rows import RowViews, row_views
+from imgtech.recon.ct._rows import ViewBlock, view_blocks
 from imgtech.recon.linop import LinearOperator
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -95,15 +94,13 @@ class Projector(LinearOperator):
         """
         image = real_image("x", x, 2, self.grid.shape)
         sinogram = np.empty(self.beam.shape, image.dtype)
-        images = image, np.ascontiguousarray(image.T)
-        for rows in row_views(self.beam, self.grid, image.dtype):
-            n, fine = len(rows.views), rows.fine_samples(image.dtype)
-            collect_rows.sized(n * image.size)(
-                images[rows.transposed], rows.start[:n], rows.slope[:n], fine[:n]
+        lying = np.ascontiguousarray(image.T)
+        for block in view_blocks(self.beam, self.grid, image.dtype):
+            fine = block.fine_samples(image.dtype)
+            collect_rows.sized(len(fine) * image.size)(
+                image, lying, block.n_by_rows, block.start, block.slope, fine
             )
-            part = np.empty((n, self.beam.n_channels), image.dtype)
-            fine_to_channels.sized(fine.size)(fine[:n], *self._footprint(rows), part)
-            sinogram[rows.views] = part * self._scale()
+            fine_to_channels.sized(fine.size)(fine, block.views, *self._footprint(block), sinogram)
         return sinogram
 
     def adjoint(self, y: npt.ArrayLike) -> FloatArray:
@@ -126,20 +123,21 @@ class Projector(LinearOperator):
             If the sinogram does not have the shape of the beam or is not finite.
         """
         sinogram = real_image("y", y, 2, self.beam.shape)
-        images = np.zeros(self.grid.shape, sinogram.dtype), np.zeros(self.grid.shape[::-1], sinogram.dtype)
-        for rows in row_views(self.beam, self.grid, sinogram.dtype):
-            n, fine = len(rows.views), rows.fine_samples(sinogram.dtype)
-            channels_to_fine.sized(fine.size)(sinogram[rows.views], *self._footprint(rows), fine[:n])
-            add_rows.sized(n * images[0].size)(fine, rows.start, rows.slope, images[rows.transposed])
-        return (images[0] + images[1].T) * self._scale()
+        upright = np.zeros(self.grid.shape, sinogram.dtype)
+        lying = np.zeros(self.grid.shape[::-1], sinogram.dtype)
+        for block in view_blocks(self.beam, self.grid, sinogram.dtype):
+            fine = block.fine_samples(sinogram.dtype)
+            channels_to_fine.sized(fine.size)(sinogram, block.views, *self._footprint(block), fine)
+            add_rows.sized(len(fine) * upright.size)(
+                fine, block.start, block.slope, block.n_by_rows, upright, lying
+            )
+        return upright + lying.T
 
     def _footprint(
-        self, rows: RowViews
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
+        self, block: ViewBlock
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float, float]:
         assert self.beam.channel_width_mm is not None
         spacing_mm = self.beam.channel_spacing_mm
-        start, step = (rows.first_mm - self.beam.channels_mm[0]) / spacing_mm, rows.step_mm / spacing_mm
-        return start, step, PHASES * np.abs(step), self.beam.channel_width_mm / spacing_mm
-
-    def _scale(self) -> float:
-        return float(np.prod(self.grid.spacing_mm)) / self.beam.channel_spacing_mm
+        start, step = block.on_detector(self.beam.channels_mm[0], spacing_mm)
+        pixel_mm2 = float(np.prod(self.grid.spacing_mm))
+        return start, step, self.beam.channel_width_mm / spacing_mm, pixel_mm2 / spacing_mm
