@@ -1,7 +1,8 @@
 """Closed-form truth: objects that give their own image, sinogram, k-space and echoes."""
 
 from imgtech.phantoms.coils import CoilSensitivities
-from imgtech.phantoms.echoes import GaussianPulse, Scatterers, speckle, wires
+from imgtech.phantoms.diffuse import speckle
+from imgtech.phantoms.echoes import GaussianPulse, Scatterers, wires
 from imgtech.phantoms.edge import BlurredEdge
 from imgtech.phantoms.head import shepp_logan
 from imgtech.phantoms.library import contrast_rods, slanted_edge, uniform_disk, wire
