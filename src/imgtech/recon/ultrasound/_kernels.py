@@ -17,16 +17,23 @@ TIE_MM = 1e-9  # an element this far beyond the edge of the aperture still count
 
 
 @helper
-def _turn(turns):
-    """Cosine and sine of ``2 pi turns`` without branches, error below 1e-13."""
-    a = (turns - np.rint(turns)) * (0.5 * math.pi)  # a quarter of the angle, within +-pi/4
+def _turn(turns, number):
+    """Cosine and sine of ``2 pi turns`` in precision ``number``, without branches.
+
+    The power series of a quarter of the angle, then the angle doubled twice.
+    """
+    a = number((turns - np.rint(turns)) * (0.5 * math.pi))  # within +-pi/4
     b = a * a
-    s = a * (1 + b * (-1 / 6 + b * (1 / 120 + b * (-1 / 5040 + b * (1 / 362880 + b * (
-        -1 / 39916800 + b * (1 / 6227020800)))))))  # fmt: skip
-    c = 1 + b * (-1 / 2 + b * (1 / 24 + b * (-1 / 720 + b * (1 / 40320 + b * (
-        -1 / 3628800 + b * (1 / 479001600 + b * (-1 / 87178291200)))))))  # fmt: skip
+    s = number(-1 / 39916800) + b * number(1 / 6227020800)
+    s = number(-1 / 5040) + b * (number(1 / 362880) + b * s)
+    s = number(1) + b * (number(-1 / 6) + b * (number(1 / 120) + b * s))
+    c = number(1 / 479001600) + b * number(-1 / 87178291200)
+    c = number(1 / 40320) + b * (number(-1 / 3628800) + b * c)
+    c = number(1) + b * (number(-1 / 2) + b * (number(1 / 24) + b * (number(-1 / 720) + b * c)))
+    s *= a
+    two = number(2)
     for _ in range(2):
-        s, c = 2 * s * c, 1 - 2 * s * s
+        s, c = two * s * c, number(1) - two * s * s
     return c, s
 
 
@@ -41,6 +48,7 @@ def _receive_row(offset_mm, depths_mm, aperture, per_mm, turns_per_sample, delay
     edge_mm = 2.0 * f_number * offset_mm
     first = np.searchsorted(depths_mm, edge_mm - TIE_MM)
     n = depths_mm.size - first
+    number = weight_re.dtype.type
     squared = offset_mm * offset_mm
     for j in range(n):
         z = depths_mm[first + j]
@@ -50,11 +58,11 @@ def _receive_row(offset_mm, depths_mm, aperture, per_mm, turns_per_sample, delay
     if edge_mm > 0.0 and (a1 != 0.0 or a2 != 0.0):
         for j in range(n):
             v = max(0.0, min(1.0, edge_mm / depths_mm[first + j]) - flat) / (1.0 - flat)
-            c, _ = _turn(0.5 * v)
-            weight_re[j] = a0 + a1 * c + a2 * (2.0 * c * c - 1.0)
+            c, _ = _turn(0.5 * v, number)
+            weight_re[j] = number(a0) + number(a1) * c + number(a2) * (number(2) * c * c - number(1))
     if turns_per_sample != 0.0:
         for j in range(n):
-            c, s = _turn(turns_per_sample * delay[j])
+            c, s = _turn(turns_per_sample * delay[j], number)
             weight_im[j] = weight_re[j] * s
             weight_re[j] *= c
     return first
@@ -119,6 +127,8 @@ def sum_complex(
         index = np.empty(n_depths, dtype=np.uint32)
         fraction = np.empty(n_depths, dtype=data.dtype)
         inside = np.empty(n_depths, dtype=data.dtype)
+        read_re = np.empty(n_depths, dtype=data.dtype)
+        read_im = np.empty(n_depths, dtype=data.dtype)
         real = np.zeros((n_transmits, n_depths), dtype=data.dtype)
         imag = np.zeros((n_transmits, n_depths), dtype=data.dtype)
         transmit = np.empty((n_transmits, n_depths))
@@ -138,18 +148,17 @@ def sum_complex(
                 for j in range(n):
                     i = index[j]
                     f = fraction[j]
-                    a_re = trace[i, 0]
-                    a_im = trace[i, 1]
-                    a_re += f * (trace[i + np.uint32(1), 0] - a_re)
-                    a_im += f * (trace[i + np.uint32(1), 1] - a_im)
-                    a_re *= inside[j]
-                    a_im *= inside[j]
+                    read_re[j] = trace[i, 0] + f * (trace[i + np.uint32(1), 0] - trace[i, 0])
+                    read_im[j] = trace[i, 1] + f * (trace[i + np.uint32(1), 1] - trace[i, 1])
+                for j in range(n):
+                    a_re = inside[j] * read_re[j]
+                    a_im = inside[j] * read_im[j]
                     sums_re[j] += weight_re[j] * a_re - weight_im[j] * a_im
                     sums_im[j] += weight_re[j] * a_im + weight_im[j] * a_re
         for t in range(n_transmits):
             total = out[x, min(t, out.shape[1] - 1)]
             for j in range(n_depths):
-                c, s = _turn(turns_per_sample * transmit[t, j] + start_turns[t])
+                c, s = _turn(turns_per_sample * transmit[t, j] + start_turns[t], data.dtype.type)
                 total[j, 0] += c * real[t, j] - s * imag[t, j]
                 total[j, 1] += c * imag[t, j] + s * real[t, j]
 
@@ -228,7 +237,7 @@ def sum_frames_complex(
                         with_im[z0 + j, v] += w_im * value
             total = out[x, min(t, out.shape[1] - 1)]
             for j in range(n_depths):
-                c, s = _turn(turns_per_sample * transmit[j] + start_turns[t])
+                c, s = _turn(turns_per_sample * transmit[j] + start_turns[t], data.dtype.type)
                 for v in range(0, n_values, 2):
                     re = with_re[j, v] - with_im[j, v + 1]
                     im = with_re[j, v + 1] + with_im[j, v]
