@@ -6,7 +6,7 @@ import pytest
 import imgtech
 from imgtech.geometry import ImageGrid, ParallelBeam
 from imgtech.phantoms import shepp_logan, uniform_disk
-from imgtech.recon.ct import angular_weights, backproject, fbp, to_hounsfield
+from imgtech.recon.ct import Projector, angular_weights, backproject, fbp, to_hounsfield
 from reference.ct_loops import backproject_loop, fbp_loop
 
 BEAM = ParallelBeam.half_turn(
@@ -241,3 +241,13 @@ def test_hounsfield_units_of_water_and_vacuum():
     assert np.allclose(values, [[-1000.0, 0.0, 1000.0]], atol=1e-3)
     with pytest.raises(ValueError, match="water_per_mm must be positive, got 0"):
         to_hounsfield(np.ones((2, 2)), water_per_mm=0)
+
+
+@pytest.mark.parametrize("n_bytes", [1, 40_000])
+def test_blocks_of_views_only_change_the_order_of_the_sum(monkeypatch, n_bytes):
+    sinogram, beam, grid = small_case()
+    whole = fbp(sinogram, beam, grid), Projector(beam, grid).forward(np.ones(grid.shape))
+    monkeypatch.setattr("imgtech.recon.ct._rows._BLOCK_BYTES", n_bytes)
+    parts = fbp(sinogram, beam, grid), Projector(beam, grid).forward(np.ones(grid.shape))
+    assert np.allclose(parts[0], whole[0], atol=1e-14)
+    assert np.array_equal(parts[1], whole[1])
