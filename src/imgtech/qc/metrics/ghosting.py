@@ -16,7 +16,7 @@ from imgtech.qc.roi import disk_region, ellipse_region, region_mean
 _ACR = Source(
     document="ACR Large and Medium Phantom Test Guidance", edition="2018", clause="6", verified=False
 )
-_SIDES = {"top": (-1, 0), "bottom": (1, 0), "left": (0, -1), "right": (0, 1)}
+_SIDES = {"top": (0, -1), "bottom": (0, 1), "left": (1, -1), "right": (1, 1)}  # axis, direction
 
 
 def percent_signal_ghosting(
@@ -142,8 +142,7 @@ def _ellipse(
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Centre and semi-axes ``(y, x)`` of the ellipse of one side, in the middle of the air."""
     wanted, least = areas
-    axis = 0 if side in ("top", "bottom") else 1
-    sign = sum(_SIDES[side])
+    axis, sign = _SIDES[side]
     assert grid.center_mm is not None
     edge = grid.center_mm[axis] + sign * grid.fov_mm[axis] / 2
     air = sign * (edge - center[axis]) - radius
