@@ -29,7 +29,7 @@ POSITION_DEFINITION = Source(
 POSITION_ALGORITHM = "crossed-wedges-half-height-1"
 _SMOOTHING_MM = 0.7
 _STEP_MM = 0.1
-_EDGE_SHIFT_PX = 0.1
+_EDGE_SHIFT_PX = 0.05
 
 
 def bar_length_difference(image: Floats, grid: ImageGrid, pose: Pose) -> tuple[Measurement, Floats]:

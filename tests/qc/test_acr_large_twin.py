@@ -1,0 +1,245 @@
+"""The protocol against a digital phantom whose thickness, diameters and bars are known."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from imgtech.io import Series
+from imgtech.qc import Verdict
+from imgtech.qc.metrics import RampSignal, ramp_signal, slice_thickness
+from imgtech.qc.protocols import acr_mri_large
+from reference.acr_twin import Twin
+
+POSE = {"angle_rad": 0.31, "center_mm": (5.2, -3.7), "sigma": 8.0}
+
+
+def _random_twin(rng: np.random.Generator) -> Twin:
+    return Twin(
+        diameter_mm=rng.uniform(188.5, 191.5),
+        ellipticity_mm=rng.uniform(-0.5, 0.5),
+        upper_mm=rng.uniform(44, 58),
+        lower_mm=rng.uniform(44, 58),
+        edge_mm=rng.uniform(2, 14),
+        bars_mm=(rng.uniform(-6, 6), rng.uniform(-6, 6)),
+        angle_rad=rng.uniform(-math.pi, math.pi),
+        mirrored=bool(rng.integers(2)),
+        center_mm=(rng.uniform(-12, 12), rng.uniform(-12, 12)),
+        sigma=float(rng.choice([2.0, 8.0, 20.0])),
+    )
+
+
+def _truths(twin: Twin) -> dict[str, float]:
+    wide, high = twin.diameter_mm / 2 + twin.ellipticity_mm, twin.diameter_mm / 2
+    truths = {"slice thickness": twin.thickness_mm}
+    for role, bar in zip((1, 11), twin.bars_mm, strict=True):
+        truths[f"bar length difference slice {role}"] = bar
+    for name, degrees in (("vertical", 90), ("horizontal", 0), ("falling diagonal", 45)):
+        a = math.radians(degrees)
+        truths[f"diameter slice 5 {name}"] = 2 / math.hypot(math.cos(a) / wide, math.sin(a) / high)
+    return truths
+
+
+def test_every_length_lies_within_its_uncertainty(rng: np.random.Generator) -> None:
+    for _ in range(3):
+        twin = _random_twin(rng)
+        report = acr_mri_large(twin.series(rng))
+        for name, truth in _truths(twin).items():
+            m = report[name]
+            assert m.value == pytest.approx(truth, abs=3 * m.uncertainty), (name, twin)
+
+
+@pytest.mark.slow
+def test_95_percent_intervals_cover_the_truth(rng: np.random.Generator) -> None:
+    inside: dict[str, list[bool]] = {}
+    for _ in range(60):
+        twin = _random_twin(rng)
+        report = acr_mri_large(twin.series(rng))
+        for name, truth in _truths(twin).items():
+            low, high = report[name].interval(0.95)
+            inside.setdefault(name.split()[0], []).append(low <= truth <= high)
+    for name, hits in inside.items():
+        assert np.mean(hits) >= 0.9, name
+
+
+@pytest.mark.parametrize(("upper_mm", "lower_mm"), [(40.0, 40.0), (52.0, 48.0), (70.0, 50.0)])
+def test_thickness_is_that_of_the_ramps(upper_mm: float, lower_mm: float, rng: np.random.Generator) -> None:
+    twin = Twin(upper_mm=upper_mm, lower_mm=lower_mm, **POSE)
+    m = acr_mri_large(twin.series(rng))["slice thickness"]
+    assert m.value == pytest.approx(0.2 * upper_mm * lower_mm / (upper_mm + lower_mm), abs=0.06)
+    assert m.details["first ramp mm"] == pytest.approx(upper_mm, abs=1.2)
+    assert m.details["second ramp mm"] == pytest.approx(lower_mm, abs=1.2)
+
+
+def test_right_bar_longer_counts_positive_also_in_a_mirror(rng: np.random.Generator) -> None:
+    for mirrored in (False, True):
+        twin = Twin(bars_mm=(3.0, -2.0), mirrored=mirrored, **POSE)
+        report = acr_mri_large(twin.series(rng))
+        assert report["bar length difference slice 1"].value == pytest.approx(3.0, abs=0.2)
+        assert report["bar length difference slice 11"].value == pytest.approx(-2.0, abs=0.2)
+
+
+def test_slices_in_reverse_order_give_the_same_numbers(rng: np.random.Generator) -> None:
+    twin = Twin(**{**POSE, "sigma": 0.0})
+    one, other = acr_mri_large(twin.series(rng)), acr_mri_large(twin.series(rng, reverse=True))
+    for a, b in zip(one.measurements, other.measurements, strict=True):
+        assert a.value == pytest.approx(b.value, abs=1e-6), a.name
+
+
+def test_a_missing_slice_takes_nothing_else_along(rng: np.random.Generator) -> None:
+    whole = Twin(**POSE).series(rng)
+    keep = [0, 1, 3]
+    report = acr_mri_large(
+        dataclasses.replace(whole, pixels=whole.pixels[keep], positions_mm=whole.positions_mm[keep])
+    )
+    assert report["percent integral uniformity"].error == (
+        "the series holds no slice 7: none lies 60 mm from slice 1"
+    )
+    assert report["percent signal ghosting"].verdict is Verdict.ERROR
+    assert report["slice thickness"].value is not None
+    assert report["bar length difference slice 11"].value is not None
+    assert not report.passed
+
+
+def test_ramps_that_do_not_shine_are_an_error_of_that_item_alone(rng: np.random.Generator) -> None:
+    twin = Twin(upper_mm=1.0, lower_mm=1.0, **POSE)
+    report = acr_mri_large(twin.series(rng))
+    assert report["slice thickness"].error is not None
+    assert report["diameter slice 1 horizontal"].value is not None
+
+
+def test_even_water_is_uniform_and_a_ghost_of_two_percent_is_found(rng: np.random.Generator) -> None:
+    series = Twin(**{**POSE, "sigma": 1.0}).series(rng)
+    report = acr_mri_large(series)
+    assert report["percent integral uniformity"].value > 98.5
+    without = report["percent signal ghosting"].value
+    ghost = series.pixels + 0.02 * np.roll(series.pixels, 128, axis=1)
+    with_ghost = acr_mri_large(dataclasses.replace(series, pixels=ghost))["percent signal ghosting"].value
+    assert with_ghost - without == pytest.approx(2.0, abs=0.1)
+
+
+def test_snr_of_one_image_and_of_two_is_that_of_the_noise(rng: np.random.Generator) -> None:
+    twin = Twin(**POSE)
+    first, second = twin.series(rng), twin.series(rng)
+    for report in (acr_mri_large(first), acr_mri_large(first, repeat=second)):
+        m = report["signal-to-noise ratio"]
+        assert m.value == pytest.approx(1000.0 / 8.0, abs=3 * m.uncertainty)
+    assert acr_mri_large(first, repeat=second)["signal-to-noise ratio"].algorithm == "snr-two-images-1"
+
+
+def test_masked_air_falls_back_on_smoothing_and_says_so(rng: np.random.Generator) -> None:
+    series = Twin(**POSE).series(rng)
+    pixels = np.where(series.pixels < 60.0, 0.0, series.pixels)
+    m = acr_mri_large(dataclasses.replace(series, pixels=pixels))["signal-to-noise ratio"]
+    assert m.algorithm == "snr-smoothing-1"
+    assert "zero" in str(m.details["air unusable"])
+    assert m.value == pytest.approx(1000.0 / 8.0, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("edition", "field", "uniformity", "ghosting", "geometry"),
+    [
+        ("2015", 1.5, 87.5, 2.5, (188.0, 192.0)),
+        ("2015", 3.0, 82.0, 2.5, (188.0, 192.0)),
+        ("2022", 1.5, 85.0, 3.0, (187.0, 193.0)),
+        ("2022", 3.0, 80.0, 3.0, (187.0, 193.0)),
+    ],
+)
+def test_limits_are_those_of_the_edition_and_field(
+    edition: str,
+    field: float,
+    uniformity: float,
+    ghosting: float,
+    geometry: tuple[float, float],
+    rng: np.random.Generator,
+) -> None:
+    series = Twin(**POSE).series(rng)
+    tags = dataclasses.replace(series.tags, field_strength_t=field)
+    report = acr_mri_large(dataclasses.replace(series, tags=tags), edition=edition)
+    assert report["percent integral uniformity"].limit.lower == uniformity
+    assert report["percent signal ghosting"].limit.upper == ghosting
+    limit = report["diameter slice 1 vertical"].limit
+    assert (limit.lower, limit.upper) == geometry
+    assert limit.source.verified == (edition == "2015")
+    assert report["slice thickness"].verdict is Verdict.UNRATED
+
+
+def test_an_unknown_field_strength_leaves_uniformity_unrated(rng: np.random.Generator) -> None:
+    series = Twin(**POSE).series(rng)
+    tags = dataclasses.replace(series.tags, field_strength_t=None)
+    report = acr_mri_large(dataclasses.replace(series, tags=tags))
+    assert report["percent integral uniformity"].limit is None
+    assert any("field strength" in note for note in report.notes)
+
+
+def test_pictures_show_the_regions_at_the_phantom(rng: np.random.Generator) -> None:
+    report = acr_mri_large(Twin(**POSE).series(rng))
+    assert [p.title for p in report.pictures] == ["slice 1", "slice 5", "slice 7", "slice 11"]
+    uniform = next(o for o in report.pictures[2].outlines if o.label.startswith("uniformity"))
+    rows, columns = np.mean(uniform.points, axis=0) * 0.9765625 - 127.5 * 0.9765625
+    v, u = 5.0, 0.0
+    assert rows == pytest.approx(5.2 + u * math.sin(0.31) + v * math.cos(0.31), abs=0.1)
+    assert columns == pytest.approx(-3.7 + u * math.cos(0.31) - v * math.sin(0.31), abs=0.1)
+
+
+def test_other_things_are_refused_with_a_sentence(rng: np.random.Generator) -> None:
+    series = Twin(**POSE).series(rng)
+    with pytest.raises(ValueError, match="modality 'CT'"):
+        acr_mri_large(dataclasses.replace(series, modality="CT"))
+    with pytest.raises(ValueError, match="edition must be one of 2015, 2022"):
+        acr_mri_large(series, edition="1999")
+    noise = dataclasses.replace(series, pixels=rng.random(series.pixels.shape))
+    with pytest.raises(ValueError, match="not an axial series of the ACR large MRI phantom"):
+        acr_mri_large(noise)
+    plain = Series(
+        pixels=Twin(**POSE).slice(5, rng)[None],
+        spacing_mm=series.spacing_mm,
+        positions_mm=np.array([0.0]),
+        slice_thickness_mm=5.0,
+        modality="MR",
+    )
+    with pytest.raises(ValueError, match="or its slice 1 is missing"):
+        acr_mri_large(plain)
+
+
+def test_a_steady_floor_is_counted_from_and_a_rectified_one_is_not(rng: np.random.Generator) -> None:
+    x = np.arange(-80.0, 80.0, 0.25)
+    shape = np.clip((30.0 - np.abs(x - 4.0)) / 10.0, 0.0, 1.0)
+    steady = np.tile(50.0 + 100.0 * shape, (8, 1))
+    ringing = np.abs(100.0 * shape + 30.0 * np.sin(np.arange(8) * 2 * np.pi / 8)[:, None])
+    for lines in (steady, ringing):
+        lit = ramp_signal(x, lines, expected_mm=45.0)
+        assert lit.length_mm == pytest.approx(50.0, abs=0.4)
+        assert (lit.start_mm + lit.end_mm) / 2 == pytest.approx(4.0, abs=0.1)
+    assert ramp_signal(x, steady, expected_mm=45.0).floor == pytest.approx(50.0, abs=0.5)
+    assert abs(ramp_signal(x, ringing, expected_mm=45.0).floor) < 3.0
+
+
+def test_a_ramp_without_signal_or_without_end_is_refused(rng: np.random.Generator) -> None:
+    x = np.arange(-80.0, 80.0, 0.25)
+    with pytest.raises(ValueError, match=r"stand out|no end|too long"):
+        ramp_signal(x, 10.0 + rng.random((6, len(x))), expected_mm=50.0)
+    with pytest.raises(ValueError, match=r"stand out|no end|too long"):
+        ramp_signal(x, np.tile(np.where(x > -60, 100.0, 1.0), (4, 1)), expected_mm=50.0)
+
+
+def test_thickness_formula_and_its_uncertainty() -> None:
+    top, bottom = (
+        RampSignal(
+            start_mm=-20.0,
+            end_mm=length - 20.0,
+            plateau=9.0,
+            floor=1.0,
+            edge_uncertainty_mm=0.3,
+            level_uncertainty_mm=0.4,
+        )
+        for length in (60.0, 40.0)
+    )
+    m = slice_thickness(top, bottom)
+    each = math.hypot(math.sqrt(2) * 0.3, 0.4)
+    assert m.value == pytest.approx(0.2 * 60 * 40 / 100)
+    assert m.uncertainty == pytest.approx(each * math.hypot(0.2 * 0.16, 0.2 * 0.36))
+    assert slice_thickness(top, bottom, slope=0.2).value == pytest.approx(2 * m.value)
