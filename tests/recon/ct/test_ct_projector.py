@@ -10,7 +10,7 @@ import imgtech
 from imgtech.geometry import ImageGrid, ParallelBeam
 from imgtech.phantoms import uniform_disk
 from imgtech.recon import dot_test
-from imgtech.recon.ct import Projector
+from imgtech.recon.ct import Projector, backproject
 from reference.ct_loops import project_loop
 
 BEAM = ParallelBeam(
@@ -140,6 +140,20 @@ def test_the_scipy_view_solves_least_squares(rng):
         0
     ]
     assert np.allclose(solution.reshape(grid.shape), image, atol=1e-6)
+
+
+def test_transposed_and_read_only_arrays_are_as_good_as_others(rng):
+    project = Projector(BEAM, GRID)
+    image, sinogram = rng.random(GRID.shape), rng.random(BEAM.shape)
+    image_t, sinogram_t = np.asfortranarray(image), np.asfortranarray(sinogram)
+    assert np.array_equal(project.forward(image_t), project.forward(image))
+    assert np.array_equal(project.adjoint(sinogram_t), project.adjoint(sinogram))
+    assert np.array_equal(backproject(sinogram_t, BEAM, GRID), backproject(sinogram, BEAM, GRID))
+    image.setflags(write=False)
+    sinogram.setflags(write=False)
+    assert np.array_equal(project.forward(image), project.forward(image_t))
+    assert np.array_equal(project.adjoint(sinogram), project.adjoint(sinogram_t))
+    assert np.array_equal(backproject(sinogram, BEAM, GRID), backproject(sinogram_t, BEAM, GRID))
 
 
 def test_wrong_arrays_are_refused():

@@ -13,7 +13,7 @@ def test_a_synchrotron_tooth_is_cleanest_with_its_axis_at_channel_296(data):
     h5py = pytest.importorskip("h5py", reason="needs h5py")
     with h5py.File(data("ct_raw/parallel_tooth.h5")) as file:
         counts, white, dark = (file["exchange"][name][:] for name in ("data", "data_white", "data_dark"))
-        angles_rad = np.deg2rad(np.linspace(0, 180, len(counts)))
+        angles_rad = np.deg2rad(file["exchange/theta"][:])
     transmission = (counts - dark.mean(axis=0)) / (white.mean(axis=0) - dark.mean(axis=0))
     stack = -np.log(transmission.swapaxes(0, 1)).astype(np.float32)
     grid = ImageGrid(shape=(300, 320), spacing_mm=(0.017, 0.017))

@@ -115,18 +115,25 @@ def add_rows(fine, start, slope, n_by_rows, image, transposed):
             _add_tile(fine[n_by_rows:], start[n_by_rows:], slope[n_by_rows:], i // 2, transposed)
 
 
+@helper
+def _collect_view(image, start, slope, out):
+    for y in range(image.shape[0]):
+        k = _first_fine_sample(start, slope, y)
+        row = image[y]
+        target = out[k % PHASES, k // PHASES :]
+        for x in range(numba.uint64(image.shape[1])):
+            target[x] += row[x]
+
+
 @kernel(parallel=True)
 def collect_rows(image, transposed, n_by_rows, start, slope, out):
     """Add every pixel to the fine sample nearest to it in each view: the transpose of :func:`add_rows`."""
     for v in numba.prange(out.shape[0]):
         out[v] = 0
-        source = image if v < n_by_rows else transposed
-        for y in range(source.shape[0]):
-            k = _first_fine_sample(start[v], slope[v], y)
-            row = source[y]
-            target = out[v, k % PHASES, k // PHASES :]
-            for x in range(numba.uint64(source.shape[1])):
-                target[x] += row[x]
+        if v < n_by_rows:
+            _collect_view(image, start[v], slope[v], out[v])
+        else:
+            _collect_view(transposed, start[v], slope[v], out[v])
 
 
 @kernel(parallel=True)

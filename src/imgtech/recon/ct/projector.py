@@ -92,7 +92,7 @@ class Projector(LinearOperator):
         ValueError
             If the image does not have the shape of the grid or is not finite.
         """
-        image = real_image("x", x, 2, self.grid.shape)
+        image = np.ascontiguousarray(real_image("x", x, 2, self.grid.shape))
         sinogram = np.empty(self.beam.shape, image.dtype)
         lying = np.ascontiguousarray(image.T)
         for block in view_blocks(self.beam, self.grid, image.dtype):
@@ -122,7 +122,7 @@ class Projector(LinearOperator):
         ValueError
             If the sinogram does not have the shape of the beam or is not finite.
         """
-        sinogram = real_image("y", y, 2, self.beam.shape)
+        sinogram = np.ascontiguousarray(real_image("y", y, 2, self.beam.shape))
         upright = np.zeros(self.grid.shape, sinogram.dtype)
         lying = np.zeros(self.grid.shape[::-1], sinogram.dtype)
         for block in view_blocks(self.beam, self.grid, sinogram.dtype):
