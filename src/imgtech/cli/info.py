@@ -45,7 +45,7 @@ def _tables(items: list[dict[str, Any]], as_rows: bool) -> list[Table]:
         for name in ("name", "shape", "kind", "value"):
             table.add_column(name, overflow="fold")
         for item in items:
-            table.add_row(*(Text(_text(item.get(name, ""))) for name in ("name", "shape", "kind", "value")))
+            table.add_row(*(Text(text_of(item.get(name, ""))) for name in ("name", "shape", "kind", "value")))
         return [table]
     tables = []
     for item in items:
@@ -53,7 +53,7 @@ def _tables(items: list[dict[str, Any]], as_rows: bool) -> list[Table]:
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         for key, value in item.items():
-            table.add_row(key.replace("_", " "), Text(_text(value)))
+            table.add_row(key.replace("_", " "), Text(text_of(value)))
         tables.append(table)
     return tables
 
@@ -107,7 +107,8 @@ def _array(array: ArrayInfo) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value != ""}
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value of :func:`describe` as a person writes it."""
     if isinstance(value, list):
-        return " x ".join(_text(v) for v in value)
+        return " x ".join(text_of(v) for v in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
