@@ -13,7 +13,6 @@ from imgtech.qc.metrics.rim import Rim
 from imgtech.qc.pose import Pose, grid_indices
 from imgtech.qc.protocols._acr_large_drawing import (
     AIR_RADIUS_MM,
-    RAMP_LENGTH_MM,
     RAMP_ROWS_MM,
     WEDGE_ROWS_MM,
     WEDGE_WIDTH_MM,
@@ -57,7 +56,7 @@ def pictures(scan: Scan, measured: Mapping[str, Measurement]) -> tuple[Picture, 
 def _slice_1(scan: Scan, measured: Mapping[str, Measurement]) -> list[Outline]:
     outlines = _diameters(scan, 1, measured)
     if measured["slice thickness"].value is not None and scan.block is not None:
-        lit = ramps(scan.image(1), scan.grid, scan.block, RAMP_LENGTH_MM)
+        lit = ramps(scan.image(1), scan.grid, scan.block, float(measured["slice thickness"].value) * 10)
         for sign, ramp, name in ((-1, lit[0], "upper ramp"), (1, lit[1], "lower ramp")):
             v = [scan.block.middle_mm + sign * row for row in RAMP_ROWS_MM]
             corners = [(v[0], ramp.start_mm), (v[0], ramp.end_mm), (v[1], ramp.end_mm), (v[1], ramp.start_mm)]

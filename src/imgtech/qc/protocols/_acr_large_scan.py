@@ -22,6 +22,7 @@ _SURE = 0.8
 _ENOUGH = 0.7
 _MIRROR_MARGIN = 0.03
 _POSITION_TOLERANCE_MM = 3.0
+_INSERT_MM = 8.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,6 +102,8 @@ def _slice_1(series: Series) -> tuple[int, Rim, Pose]:
     best: tuple[int, Rim, Pose] | None = None
     reason = ""
     for index in order:
+        if best is not None and best[2].score >= _SURE and not _close(series, index, best[0]):
+            continue
         image = series.pixels[index].astype(np.float64)
         try:
             rim = find_disk(image, series.grid, radius_mm=RADIUS_RANGE_MM)
@@ -110,8 +113,6 @@ def _slice_1(series: Series) -> tuple[int, Rim, Pose]:
         pose = match_pose(image, series.grid, rim, SLICE_1)
         if best is None or pose.score > best[2].score:
             best = (index, rim, pose)
-        if pose.score >= _SURE:
-            break
     if best is None:
         raise ValueError(f"this is not an axial series of the ACR large MRI phantom: {reason}")
     if best[2].score < _ENOUGH:
@@ -126,6 +127,11 @@ def _slice_1(series: Series) -> tuple[int, Rim, Pose]:
             f"correlations {best[2].score:.2f} and {best[2].runner_up:.2f}"
         )
     return best
+
+
+def _close(series: Series, one: int, other: int) -> bool:
+    """Whether two slices could both lie in the insert: then the better match is slice 1."""
+    return abs(float(series.positions_mm[one] - series.positions_mm[other])) < _INSERT_MM
 
 
 def _roles(series: Series, first: int) -> dict[int, int]:

@@ -156,7 +156,8 @@ def _diameter(scan: Scan, role: int, degrees: float) -> Measurement:
 def _thickness(scan: Scan) -> Measurement:
     if scan.block is None:
         raise ValueError("the edges of the ramp block were not found in slice 1")
-    return slice_thickness(*ramps(scan.image(1), scan.grid, scan.block, RAMP_LENGTH_MM))
+    nominal = scan.series.slice_thickness_mm or RAMP_LENGTH_MM / 10
+    return slice_thickness(*ramps(scan.image(1), scan.grid, scan.block, 10 * nominal))
 
 
 def _uniformity(scan: Scan) -> Measurement:
