@@ -115,6 +115,27 @@ def test_a_line_spread_that_is_no_gaussian_is_described_too() -> None:
     assert np.abs(m.values - np.mean(curves, axis=0)).max() < 0.01
 
 
+def test_a_lopsided_line_spread_is_described_too() -> None:
+    """Two Gaussians side by side: their transfer functions add with a phase."""
+    shape, angle, shift = (150, 140), math.radians(5.0), 0.6
+    parts = [
+        BlurredEdge(angle_rad=angle, position_mm=0.1, sigma_mm=0.16),
+        BlurredEdge(angle_rad=angle, position_mm=0.1 + shift, sigma_mm=0.35),
+    ]
+    m = slanted_edge_mtf(0.7 * picture(parts[0], shape) + 0.3 * picture(parts[1], shape), SPACING)
+    first, second = (part.mtf(m.frequencies_per_mm, spacing_mm=SPACING) for part in parts)
+    truth = np.abs(0.7 * first + 0.3 * second * np.exp(-2j * np.pi * m.frequencies_per_mm * shift))
+    assert np.abs(m.values - truth).max() < 2e-3
+
+
+def test_distances_are_those_of_the_pixel_centres_from_the_line() -> None:
+    shape = (41, 52)
+    edge = fit_edge(picture(blurred(7.0, 0.9), shape), SPACING)
+    y, x = np.meshgrid(*ImageGrid(shape=shape, spacing_mm=SPACING).coordinates_mm, indexing="ij")
+    truth = x * math.cos(math.radians(7.0)) + y * math.sin(math.radians(7.0)) - 0.37
+    assert np.abs(edge.distances_mm(shape, SPACING) - truth).max() < 2e-4
+
+
 def test_a_profile_with_a_step_of_its_own_is_refused() -> None:
     image = picture(blurred(5.0, 0.7), (150, 140))
     image += 20 * (fit_edge(image, SPACING).distances_mm((150, 140), SPACING) > 1.1)
