@@ -49,9 +49,15 @@ class Comparison:
     work_unit: str = ""
 
     @property
+    def medians(self) -> tuple[float, float]:
+        """Median time of imgtech and of the peer, in seconds."""
+        return statistics.median(self.ours_s), statistics.median(self.peer_s)
+
+    @property
     def ratio(self) -> float:
         """Median time of the peer over median time of imgtech: above 1, imgtech is faster."""
-        return statistics.median(self.peer_s) / statistics.median(self.ours_s)
+        ours, theirs = self.medians
+        return theirs / ours
 
     @property
     def ratio_range(self) -> tuple[float, float]:
@@ -62,7 +68,7 @@ class Comparison:
     @property
     def rate(self) -> float:
         """Updates of imgtech a second, 0 if the work is not counted."""
-        return self.work / statistics.median(self.ours_s)
+        return self.work / self.medians[0]
 
     def to_dict(self) -> dict[str, Any]:
         """All fields and the ratios, in plain types."""

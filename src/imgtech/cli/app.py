@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from imgtech import __version__
-from imgtech.cli import demo, info, qc, recon
+from imgtech.cli import bench, demo, info, qc, recon
 
 app = typer.Typer(
     name="imgtech",
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)
+app.command("bench")(bench.bench)
 app.command("info")(info.info)
 app.command("qc")(qc.qc)
 app.add_typer(recon.app, name="recon")
