@@ -9,6 +9,7 @@ better served by the columns of the image work on its transpose; both kinds run 
 """
 
 import numba
+import numpy as np
 
 from imgtech._core.jit import helper, kernel
 
@@ -177,14 +178,19 @@ def channels_to_fine(sinogram, views, start, step, channel_width, scale, out):
         pixel_width = PHASES * abs(step[v])
         reach = 0.5 * (pixel_width + channel_width)
         factor = scale / (pixel_width * channel_width)
-        for k in range(n_fine):
-            position = start[v] + k * step[v]
-            low = int(max(0.0, position - reach + 1.0))
-            high = int(max(0.0, min(n_channels - 1.0, position + reach) + 1.0))
-            total = 0.0
-            for j in range(low, high):
-                total += _overlap(position - j, pixel_width, channel_width) * source[j]
-            out[v, k % PHASES, k // PHASES] = total * factor
+        in_order = np.zeros(n_fine)
+        for j in range(n_channels):
+            one = (j - reach - start[v]) / step[v]
+            other = (j + reach - start[v]) / step[v]
+            low = int(max(0.0, min(one, other) + 1.0))
+            high = int(min(n_fine - 1.0, max(one, other)) + 1.0)
+            value = factor * source[j]
+            for k in range(numba.uint64(low), numba.uint64(max(low, high))):
+                distance = start[v] + numba.int64(k) * step[v] - j
+                in_order[k] += value * _overlap(distance, pixel_width, channel_width)
+        for phase in range(PHASES):
+            for i in range(out.shape[2]):
+                out[v, phase, i] = in_order[PHASES * i + phase]
 
 
 @kernel
