@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.float64]
 
 _ITERATIONS = 30
 _TOLERANCE_PX = 1e-6
+_SETTLED_PX = 0.01
+_START_PIXELS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,13 +103,18 @@ def fit_edge(image: npt.ArrayLike, spacing_mm: tuple[float, float]) -> Edge:
     normal, offset, width = _start(pixels, (dy, dx))
     y, x = (sample_positions(n, d, 0.0) for n, d in zip(pixels.shape, (dy, dx), strict=True))
     pixel = math.sqrt(dx * dy)
-    a, b, noise = 0.0, 0.0, 0.0
-    for _ in range(_ITERATIONS):
+    a, b, noise, reach = 0.0, 0.0, 0.0, 0.0
+    for iteration in range(_ITERATIONS):
         c, s = math.cos(normal), math.sin(normal)
-        distance = s * y[:, None] + c * x - offset
-        rows, columns = np.nonzero(np.abs(distance) < max(6 * width, 4 * pixel))
-        u = distance[rows, columns] / width
-        values, step, bell = pixels[rows, columns], special.ndtr(u), _bell(u)
+        need = max(6 * width, 4 * pixel)
+        if iteration == 2 or need > reach:
+            reach = 2 * need
+            rows, columns = np.nonzero(np.abs(s * y[:, None] + c * x - offset) < reach)
+            all_y, all_x, all_values = y[rows], x[columns], pixels[rows, columns]
+        distance = s * all_y + c * all_x - offset
+        near = np.abs(distance) < need
+        u, values = distance[near] / width, all_values[near]
+        step, bell = special.ndtr(u), _bell(u)
         if len(u) < 50 or step.min() > 0.01 or step.max() < 0.99:
             raise ValueError(
                 "image must hold one straight edge with both sides, found none that stays inside"
@@ -117,14 +124,17 @@ def fit_edge(image: npt.ArrayLike, spacing_mm: tuple[float, float]) -> Edge:
         rest = values - a - b * step
         noise = max(1.4826 * float(np.median(np.abs(rest))), 1e-12 * abs(b))
         weight = np.sqrt(np.minimum(1.0, 3 * noise / np.maximum(np.abs(rest), noise)))
-        along = c * y[rows] - s * x[columns]
+        along = c * all_y[near] - s * all_x[near]
         slope = b / width * bell
         design = np.stack([np.ones_like(u), step, -slope, slope * along, -slope * u], axis=1)
         move, *_ = np.linalg.lstsq(design * weight[:, None], rest * weight)
         a, b, offset, normal = a + move[0], b + move[1], offset + move[2], normal + move[3]
         width = min(max(width + move[4], 0.7 * width, 0.2 * pixel), 1.5 * width)
-        if abs(move[2]) + abs(move[4]) + abs(move[3]) * max(y[-1], x[-1]) < _TOLERANCE_PX * pixel:
+        change = (abs(move[2]) + abs(move[4]) + abs(move[3]) * max(y[-1], x[-1])) / pixel
+        if change < _TOLERANCE_PX:
             break
+    if change > _SETTLED_PX:
+        raise ValueError(f"image must hold one straight edge, the fit still moves by {change:.2g} pixels")
     noise = float(np.sqrt(np.sum(weight * rest**2) / max(np.sum(weight) - 5, 1)))
     if not abs(b) > 3 * noise / math.sqrt(len(u) / 20):
         raise ValueError(f"image must hold an edge above the noise {noise:g}, got a step of {b:g}")
@@ -142,9 +152,11 @@ def _bell(u: Floats) -> Floats:
 
 
 def _start(pixels: Floats, spacing: tuple[float, float]) -> tuple[float, float, float]:
-    """Normal, offset and width of the edge from the gradient of the smoothed image."""
-    smooth = ndimage.gaussian_filter(pixels, 1.5, mode="nearest")
-    gy, gx = np.gradient(smooth, *spacing)
+    """Normal, offset and width of the edge from the gradient of the image, smoothed and made smaller."""
+    k = max(min(pixels.shape) // _START_PIXELS, 1)
+    shape = (pixels.shape[0] // k, pixels.shape[1] // k)
+    small = pixels[: shape[0] * k, : shape[1] * k].reshape(shape[0], k, shape[1], k).mean(axis=(1, 3))
+    gy, gx = np.gradient(ndimage.gaussian_filter(small, 1.5, mode="nearest"), *(k * d for d in spacing))
     strength = np.hypot(gy, gx)
     strong = strength > 0.4 * np.partition(strength.ravel(), -20)[-20]
     fx, fy = gx[strong].sum(), gy[strong].sum()
@@ -152,7 +164,10 @@ def _start(pixels: Floats, spacing: tuple[float, float]) -> tuple[float, float, 
     facing = np.where(strong, np.maximum(gx * math.cos(normal) + gy * math.sin(normal), 0.0), 0.0)
     if facing.sum() == 0 or facing.sum() < 0.5 * strength[strong].sum():
         raise ValueError("image must hold one straight edge, found gradients in opposite directions")
-    y, x = (sample_positions(n, d, 0.0) for n, d in zip(pixels.shape, spacing, strict=True))
+    y, x = (
+        sample_positions(m, k * d, (m * k - n) / 2 * d)
+        for m, n, d in zip(shape, pixels.shape, spacing, strict=True)
+    )
     across = math.sin(normal) * y[:, None] + math.cos(normal) * x
     offset = float(np.vdot(facing, across) / facing.sum())
     return normal, offset, 1.5 * math.sqrt(spacing[0] * spacing[1])
