@@ -38,15 +38,22 @@ def _turn(turns, number):
 
 
 @helper
-def _receive_row(offset_mm, depths_mm, aperture, per_mm, turns_per_sample, delay, weight_re, weight_im):
-    """Fill delay and weight of one element from the first depth that has it in the aperture; return that.
+def _first_depth(offset_mm, depths_mm, f_number):
+    """Index of the first depth whose aperture reaches an element at this lateral distance."""
+    return np.searchsorted(depths_mm, 2.0 * f_number * offset_mm - TIE_MM)
+
+
+@helper
+def _receive_row(
+    offset_mm, first, depths_mm, aperture, per_mm, turns_per_sample, delay, weight_re, weight_im
+):
+    """Fill delay and weight of one element for all depths from ``first`` on.
 
     ``aperture`` is (f-number, flat part, a0, a1, a2): the window is ``a0 + a1 cos(pi v) + a2 cos(2 pi v)``
     with ``v`` the place in the half aperture, 0 from its middle to the flat part, 1 at its edge.
     """
     f_number, flat, a0, a1, a2 = aperture
     edge_mm = 2.0 * f_number * offset_mm
-    first = np.searchsorted(depths_mm, edge_mm - TIE_MM)
     n = depths_mm.size - first
     number = weight_re.dtype.type
     squared = offset_mm * offset_mm
@@ -65,7 +72,6 @@ def _receive_row(offset_mm, depths_mm, aperture, per_mm, turns_per_sample, delay
             c, s = _turn(turns_per_sample * delay[j], number)
             weight_im[j] = weight_re[j] * s
             weight_re[j] *= c
-    return first
 
 
 @helper
@@ -101,7 +107,8 @@ def sum_real(data, along, across, x_mm, elements_mm, depths_mm, aperture, per_mm
             transmit[t] = along[t] + across[t] * x_mm[x]
         for e in range(n_elements):
             offset_mm = abs(x_mm[x] - elements_mm[e])
-            z0 = _receive_row(offset_mm, depths_mm, aperture, per_mm, 0.0, receive, weight, unused)
+            z0 = _first_depth(offset_mm, depths_mm, aperture[0])
+            _receive_row(offset_mm, z0, depths_mm, aperture, per_mm, 0.0, receive, weight, unused)
             n = n_depths - z0
             for t in range(n_transmits):
                 _locate(transmit[t, z0:], receive, n_samples - 1, n, index, fraction, inside)
@@ -136,8 +143,9 @@ def sum_complex(
             transmit[t] = along[t] + across[t] * x_mm[x]
         for e in range(n_elements):
             offset_mm = abs(x_mm[x] - elements_mm[e])
-            z0 = _receive_row(
-                offset_mm, depths_mm, aperture, per_mm, turns_per_sample, receive, weight_re, weight_im
+            z0 = _first_depth(offset_mm, depths_mm, aperture[0])
+            _receive_row(
+                offset_mm, z0, depths_mm, aperture, per_mm, turns_per_sample, receive, weight_re, weight_im
             )
             n = n_depths - z0
             for t in range(n_transmits):
@@ -180,7 +188,8 @@ def sum_frames_real(data, along, across, x_mm, elements_mm, depths_mm, aperture,
             total = out[x, min(t, out.shape[1] - 1)]
             for e in range(n_elements):
                 offset_mm = abs(x_mm[x] - elements_mm[e])
-                z0 = _receive_row(offset_mm, depths_mm, aperture, per_mm, 0.0, receive, weight, unused)
+                z0 = _first_depth(offset_mm, depths_mm, aperture[0])
+                _receive_row(offset_mm, z0, depths_mm, aperture, per_mm, 0.0, receive, weight, unused)
                 n = n_depths - z0
                 _locate(transmit[z0:], receive, n_samples - 1, n, index, fraction, inside)
                 for j in range(n):
@@ -201,15 +210,16 @@ def sum_frames_complex(
 
     Real and imaginary parts alternate along the last axis of both. Two sums run beside each other, one
     with the real and one with the imaginary part of each weight; they meet once a pixel and transmit.
+    Elements go in pairs: the sums are read and written half as often.
     """
     n_transmits, n_elements, n_samples, n_values = data.shape
     n_depths = depths_mm.size
     for x in prange(x_mm.size):
         receive = np.empty(n_depths)
-        weight_re = np.empty(n_depths, dtype=data.dtype)
-        weight_im = np.empty(n_depths, dtype=data.dtype)
-        index = np.empty(n_depths, dtype=np.uint32)
-        fraction = np.empty(n_depths, dtype=data.dtype)
+        weight_re = np.empty((2, n_depths), dtype=data.dtype)
+        weight_im = np.empty((2, n_depths), dtype=data.dtype)
+        index = np.empty((2, n_depths), dtype=np.uint32)
+        fraction = np.empty((2, n_depths), dtype=data.dtype)
         inside = np.empty(n_depths, dtype=data.dtype)
         with_re = np.empty((n_depths, n_values), dtype=data.dtype)
         with_im = np.empty((n_depths, n_values), dtype=data.dtype)
@@ -217,24 +227,44 @@ def sum_frames_complex(
             transmit = along[t] + across[t] * x_mm[x]
             with_re[:] = 0.0
             with_im[:] = 0.0
-            for e in range(n_elements):
-                offset_mm = abs(x_mm[x] - elements_mm[e])
-                z0 = _receive_row(
-                    offset_mm, depths_mm, aperture, per_mm, turns_per_sample, receive, weight_re, weight_im
-                )
+            for e in range(0, n_elements, 2):
+                pair = min(2, n_elements - e)
+                z0 = n_depths
+                for p in range(pair):
+                    offset_mm = abs(x_mm[x] - elements_mm[e + p])
+                    z0 = min(z0, _first_depth(offset_mm, depths_mm, aperture[0]))
                 n = n_depths - z0
-                _locate(transmit[z0:], receive, n_samples - 1, n, index, fraction, inside)
+                for p in range(pair):
+                    offset_mm = abs(x_mm[x] - elements_mm[e + p])
+                    w_re, w_im = weight_re[p], weight_im[p]
+                    _receive_row(
+                        offset_mm, z0, depths_mm, aperture, per_mm, turns_per_sample, receive, w_re, w_im
+                    )
+                    _locate(transmit[z0:], receive, n_samples - 1, n, index[p], fraction[p], inside)
+                    alone = _first_depth(offset_mm, depths_mm, aperture[0]) - z0  # depths of the other only
+                    w_re[:alone] = 0.0
+                    w_im[:alone] = 0.0
+                    for j in range(n):
+                        w_re[j] *= inside[j]
+                        w_im[j] *= inside[j]
+                if pair == 1:
+                    weight_re[1] = 0.0
+                    weight_im[1] = 0.0
+                    index[1] = index[0]
+                    fraction[1] = 0.0
+                e2 = e + pair - 1
                 for j in range(n):
-                    here = index[j]
-                    after = here + np.uint32(1)
-                    f = fraction[j]
-                    w_re = weight_re[j] * inside[j]
-                    w_im = weight_im[j] * inside[j]
+                    a, f = index[0, j], fraction[0, j]
+                    b, g = index[1, j], fraction[1, j]
+                    a_re, a_im = weight_re[0, j], weight_im[0, j]
+                    b_re, b_im = weight_re[1, j], weight_im[1, j]
                     for v in range(n_values):
-                        value = data[t, e, here, v]
-                        value += f * (data[t, e, after, v] - value)
-                        with_re[z0 + j, v] += w_re * value
-                        with_im[z0 + j, v] += w_im * value
+                        one = data[t, e, a, v]
+                        one += f * (data[t, e, a + np.uint32(1), v] - one)
+                        two = data[t, e2, b, v]
+                        two += g * (data[t, e2, b + np.uint32(1), v] - two)
+                        with_re[z0 + j, v] += a_re * one + b_re * two
+                        with_im[z0 + j, v] += a_im * one + b_im * two
             total = out[x, min(t, out.shape[1] - 1)]
             for j in range(n_depths):
                 c, s = _turn(turns_per_sample * transmit[j] + start_turns[t], data.dtype.type)
