@@ -106,9 +106,8 @@ def _plane_wave(axes: Axes) -> None:
     axes.plot([0, 0], [0, 32], color=GREY, lw=0.8, ls=":")
     point, element = np.array([12.0, 27.0]), probe.elements_mm[1]
     axes.plot(*point, "o", color=RED)
-    axes.text(
-        *(point + [1, 1.6]), "point: t = (x sin θ + z cos θ)/c + |point − element|/c", color=RED, fontsize=8
-    )
+    formula = "point: t = (x sin θ + z cos θ)/c + |point − element|/c"
+    axes.text(point[0] + 1, point[1] + 1.6, formula, color=RED, fontsize=8)
     _arrow(axes, tuple(point), (element, 0.2), RED)
     _arrow(axes, (-34, 0), (38, 0))
     _arrow(axes, (-34, 0), (-34, 34))

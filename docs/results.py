@@ -18,12 +18,16 @@ def write_tables(results: Path, folder: Path) -> None:
 
 
 def _comparisons(record: dict[str, Any]) -> str:
-    lines = ["| what | peer | imgtech | peer | ratio (min-max) | checked | left out |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| what | peer | imgtech | peer | ratio (min-max) | checked | left out |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for c in record["comparisons"]:
         check = ", ".join(f"{name} {value:.3g}" for name, value in c["check"].items())
         lines.append(
             f"| {c['name']} | {c['peer']} | {_time(median(c['ours_s']))} | {_time(median(c['peer_s']))} "
-            f"| **{c['ratio']:.1f}** ({c['ratio_min']:.1f}-{c['ratio_max']:.1f}) | {check} | {c['excluded']} |"
+            f"| **{c['ratio']:.1f}** ({c['ratio_min']:.1f}-{c['ratio_max']:.1f}) "
+            f"| {check} | {c['excluded']} |"
         )
     machine, versions = record["machine"], record["versions"]
     lines += ["", f"{machine['processor']}, {machine['threads']} threads, Python {machine['python']}, "]
