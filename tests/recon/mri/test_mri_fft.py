@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,9 +9,7 @@ from hypothesis import strategies as st
 
 from imgtech.geometry import ImageGrid, Trajectory
 from imgtech.recon.mri import image_to_kspace, kspace_to_image
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "reference"))
-from naive_dft import centred_dft
+from reference.naive_dft import centred_dft
 
 SIZES = [(6, 4), (5, 4), (4, 7), (5, 3), (1, 6)]
 
