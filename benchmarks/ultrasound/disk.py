@@ -5,7 +5,7 @@ linear interpolation. Both sides get the same IQ data. PyMUST's matrix holds del
 of all pixels; building it is timed apart. It is used twice: as ``dasmtx`` returns it (coordinates,
 complex128), and converted to compressed rows in complex64, which is faster.
 
-    python benchmarks/us_disk.py [--data FILE] [--rounds 7]
+    python benchmarks/ultrasound/disk.py [--data FILE] [--rounds 7]
 
 needs ``pip install "imgtech[bench]"``; the data are PyMUST's ``examples/data/PWI_disk.mat``.
 """
@@ -27,7 +27,7 @@ from imgtech.geometry import ImageGrid
 from imgtech.io.raw import ChannelData, read_pymust
 from imgtech.recon.ultrasound import delay_and_sum, rf_to_iq
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("IMGTECH_DATA", ROOT.parent / "shared" / "data"))
 GRID = ImageGrid(shape=(251, 251), spacing_mm=(0.1, 0.1), center_mm=(22.5, 0.0))
 WORK_UNIT = "pixel x element x frame, masked elements counted"

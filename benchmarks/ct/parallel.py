@@ -1,4 +1,4 @@
-"""Parallel-beam CT beside ASTRA (CPU) and scikit-image: python benchmarks/ct_parallel.py
+"""Parallel-beam CT beside ASTRA (CPU) and scikit-image: python benchmarks/ct/parallel.py
 
 One slice of 512 x 512 pixels from 720 views of 512 channels, Shepp-Logan head in closed form. Every answer
 is compared with the pixel-averaged truth inside the head before anything is timed; imgtech must not be
@@ -29,7 +29,7 @@ N, N_VIEWS, SPACING_MM = 512, 720, 0.7
 HEAD = shepp_logan(radius_mm=170.0)
 UPDATES = float(N * N * N_VIEWS)
 OUTSIDE = "compilation, phantom, geometry objects of the peer"
-RESULTS = Path(__file__).parent / "results" / "ct_parallel.json"
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "ct_parallel.json"
 
 
 def rms_error(image, grid):
