@@ -21,7 +21,7 @@ def test_bench_prints_a_table_and_writes_what_it_timed(tmp_path):
         assert len(comparison["ours_s"]) == len(comparison["peer_s"]) == 2
         assert comparison["ratio_min"] <= comparison["ratio_max"]
         assert comparison["check"]
-    assert "scikit-image" in result.output
+    assert "iradon" in result.output
 
 
 def test_bench_refuses_a_tiny_size_in_one_sentence():

@@ -25,8 +25,10 @@ PUBLIC_ROOMS = (
     "imgtech.recon.mri",
     "imgtech.recon.ultrasound",
     "imgtech.qc",
+    "imgtech.qc.locate",
     "imgtech.qc.metrics",
     "imgtech.qc.protocols",
+    "imgtech.qc.roi",
     "imgtech.report",
     "imgtech.bench",
 )

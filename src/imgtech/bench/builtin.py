@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import skimage
+from skimage.transform import iradon
 
 from imgtech._core.validate import count
 from imgtech.bench.harness import Comparison, compare
 from imgtech.geometry import ImageGrid, LinearArray, ParallelBeam, PlaneWaves
-from imgtech.phantoms import shepp_logan
-from imgtech.phantoms.echoes import GaussianPulse, wires
+from imgtech.phantoms import GaussianPulse, shepp_logan, wires
 from imgtech.recon.ct import fbp
 from imgtech.recon.ultrasound import delay_and_sum
 
@@ -81,8 +81,8 @@ def _parallel_ct(n: int, rounds: int) -> Comparison:
     return compare(
         f"CT filtered back-projection, {n} x {n}, {n_views} views",
         ours=partial(fbp, sinogram, beam, grid),
-        peer=partial(skimage.transform.iradon, theirs, degrees, circle=True),
-        peer_name=f"scikit-image {skimage.__version__} iradon",
+        peer=partial(iradon, theirs, degrees, circle=True),
+        peer_name=f"scikit-image {version('scikit-image')} iradon",
         check=check,
         excluded=EXCLUDED,
         rounds=rounds,

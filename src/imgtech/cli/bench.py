@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from imgtech.bench import Comparison, builtin_comparisons, save_comparisons
 from imgtech.cli._exit import one_sentence
+
+if TYPE_CHECKING:
+    from imgtech.bench import Comparison
 
 
 def bench(
@@ -19,6 +21,8 @@ def bench(
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the times as JSON.")] = None,
 ) -> None:
     """Time CT and ultrasound reconstruction on this machine; every answer is checked first."""
+    from imgtech.bench import builtin_comparisons, save_comparisons
+
     console = Console()
     with one_sentence():
         found = []

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from imgtech.cli._demo import ct, files, mri, ultrasound
 from imgtech.cli._exit import one_sentence
 from imgtech.io.atomic import write_text
-from imgtech.report import Section, comparison_html, format_measurement
+
+if TYPE_CHECKING:
+    from imgtech.report import Section
 
 SEED = 20261122
 
@@ -25,6 +25,11 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = SEED,
 ) -> None:
     """Simulate raw data of CT, MRI and ultrasound, reconstruct, measure, compare with the truth."""
+    import numpy as np
+
+    from imgtech.cli._demo import ct, files, mri, ultrasound
+    from imgtech.report import comparison_html
+
     with one_sentence():
         if not out.absolute().parent.is_dir():
             raise FileNotFoundError(f"{out.parent}: no such folder")
@@ -50,6 +55,8 @@ def demo(
 
 
 def _print(sections: list[Section], console: Console) -> None:
+    from imgtech.report import format_measurement
+
     table = Table(header_style="bold")
     for heading in ("quantity", "measured ± U (95 %)", "truth", "truth in interval"):
         table.add_column(heading, overflow="fold")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from imgtech.cli._exit import FAILED, NOT_MEASURED, PASSED, one_sentence
 from imgtech.io.atomic import write_text
-from imgtech.qc import Measurement, Report, Verdict, protocols, run
+from imgtech.qc import Measurement, Report, Verdict, list_protocols, run
 from imgtech.report import format_measurement, save_html
 
 COLOURS = {
@@ -41,7 +41,7 @@ def qc(
     """Measure a phantom and rate it. Exit code 0: no item failed, 1: one failed, 2: not measured."""
     with one_sentence():
         if list_all:
-            for name, editions in protocols().items():
+            for name, editions in list_protocols().items():
                 typer.echo(f"{name}  editions: {', '.join(editions)}")
             return
         if protocol is None or folder is None:

@@ -1,7 +1,5 @@
-"""Files in and out: DICOM series, vendor raw data."""
+"""Files in and out: DICOM series, files of arrays, vendor raw data."""
 
-from imgtech.io.containers import ArrayInfo, list_arrays
-from imgtech.io.dicom import list_series, read_series
-from imgtech.io.series import Series, SeriesInfo, SeriesTags
+import lazy_loader as _lazy
 
-__all__ = ["ArrayInfo", "Series", "SeriesInfo", "SeriesTags", "list_arrays", "list_series", "read_series"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -3,18 +3,6 @@
 Metrics work on arrays with spacings; protocols take a folder or a series to a report.
 """
 
-from imgtech.qc.measurement import Limit, Measurement, Source, Verdict
-from imgtech.qc.report import Outline, Picture, Report
-from imgtech.qc.run import protocols, run
+import lazy_loader as _lazy
 
-__all__ = [
-    "Limit",
-    "Measurement",
-    "Outline",
-    "Picture",
-    "Report",
-    "Source",
-    "Verdict",
-    "protocols",
-    "run",
-]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -10,6 +10,8 @@ from imgtech._core.validate import positive, real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.metrics.rim import Rim, disk_rim
 
+__all__ = ["find_disk"]
+
 Floats = npt.NDArray[np.float64]
 
 _LEVELS = (0.15, 0.3, 0.5)

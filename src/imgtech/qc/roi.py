@@ -15,6 +15,8 @@ import numpy.typing as npt
 from imgtech._core.validate import finite, positive, real_image
 from imgtech.geometry import ImageGrid
 
+__all__ = ["disk_region", "ellipse_region", "rectangle_region", "region_mean"]
+
 Floats = npt.NDArray[np.float64]
 
 _LINES_PER_PIXEL = 16

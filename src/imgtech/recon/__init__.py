@@ -1,8 +1,5 @@
-"""Raw data to images; one sub-package a modality, none imports another.
+"""Raw data to images; one sub-package a modality, none imports another."""
 
-What they share is here: :class:`LinearOperator` and the test that a pair is matched.
-"""
+import lazy_loader as _lazy
 
-from imgtech.recon.linop import LinearOperator, dot_test
-
-__all__ = ["LinearOperator", "dot_test"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -31,13 +31,13 @@ _PROTOCOLS = {
 }
 
 
-def protocols() -> Mapping[str, tuple[str, ...]]:
+def list_protocols() -> Mapping[str, tuple[str, ...]]:
     """Names of the phantom protocols and their editions, oldest first; the last is the default.
 
     Examples
     --------
     >>> from imgtech import qc
-    >>> qc.protocols()["acr-mri-large"]
+    >>> qc.list_protocols()["acr-mri-large"]
     ('2015', '2022')
     """
     return {name: protocol.editions for name, protocol in _PROTOCOLS.items()}
@@ -62,7 +62,7 @@ def run(
     path : str or pathlib.Path
         A DICOM file or a folder of them.
     protocol : str
-        One of :func:`protocols`.
+        One of :func:`list_protocols`.
     edition : str, optional
         Edition whose limits apply; the latest by default.
     series : str, optional

@@ -1,0 +1,13 @@
+from . import locate as locate
+from . import metrics as metrics
+from . import protocols as protocols
+from . import roi as roi
+from ._run import list_protocols as list_protocols
+from ._run import run as run
+from .measurement import Limit as Limit
+from .measurement import Measurement as Measurement
+from .measurement import Source as Source
+from .measurement import Verdict as Verdict
+from .report import Outline as Outline
+from .report import Picture as Picture
+from .report import Report as Report

@@ -1,0 +1,5 @@
+from . import ct as ct
+from . import mri as mri
+from . import ultrasound as ultrasound
+from .linop import LinearOperator as LinearOperator
+from .linop import dot_test as dot_test
