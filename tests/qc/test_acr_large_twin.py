@@ -8,10 +8,13 @@ import math
 import numpy as np
 import pytest
 
+from imgtech.geometry import ImageGrid
 from imgtech.io import Series
 from imgtech.qc import Verdict
 from imgtech.qc.metrics import RampSignal, ramp_signal, slice_thickness
+from imgtech.qc.pose import Pose
 from imgtech.qc.protocols import acr_mri_large
+from imgtech.qc.protocols._acr_large_ramps import RampBlock, ramps
 from reference.acr_twin import Twin
 
 POSE = {"angle_rad": 0.31, "center_mm": (5.2, -3.7), "sigma": 8.0}
@@ -218,6 +221,51 @@ def test_a_steady_floor_is_counted_from_and_a_rectified_one_is_not(rng: np.rando
     assert abs(ramp_signal(x, ringing, expected_mm=45.0).floor) < 3.0
 
 
+def test_lines_count_by_their_weight() -> None:
+    x = np.arange(-80.0, 80.0, 0.25)
+    short, long = (100.0 * np.clip((half - np.abs(x - 4.0)) / 6.0, 0.0, 1.0) for half in (25.0, 31.0))
+    by_weight = ramp_signal(x, [short, long], expected_mm=45.0, weights=[0.0, 2.0])
+    assert by_weight.length_mm == pytest.approx(56.0, abs=0.1)
+    assert ramp_signal(x, [short, long], expected_mm=45.0, weights=[1.0, 0.0]).length_mm == pytest.approx(
+        44.0, abs=0.1
+    )
+
+
+def test_ramps_are_read_about_the_middle_of_the_block_with_fading_weights() -> None:
+    """The inner 2.8 mm of each ramp are lit over 50 mm, the rest of it over 70 mm: the inner part counts."""
+    grid = ImageGrid(shape=(101, 901), spacing_mm=(0.2, 0.25), center_mm=(1.0, -2.0))
+    v, u = (c - o for c, o in zip(grid.coordinates_mm, (1.6, -3.0), strict=True))
+    inner = np.abs(np.abs(v - 0.7) - 2.6) < 1.4
+    half = np.where(inner, 25.0, 35.0)[:, None] + np.where(v > 0.7, 3.0, 0.0)[:, None]
+    image = 100.0 * np.clip((half + 2.0 - np.abs(u)) / 4.0, 0.0, 1.0) + 5.0
+    pose = Pose(center_mm=(1.6, -3.0), angle_rad=0.0, mirrored=False, score=1.0, runner_up=0.0)
+    upper, lower = ramps(image, grid, RampBlock(pose=pose, middle_mm=0.7, height_mm=11.5), 50.0)
+    assert upper.length_mm == pytest.approx(50.0, abs=1.5)
+    assert lower.length_mm == pytest.approx(56.0, abs=1.5)
+
+
+def test_ringing_of_the_water_stays_within_the_uncertainty(rng: np.random.Generator) -> None:
+    """Worst where pixel rows run along the block: there the water's ringing is the same all along it."""
+    errors, scores = [], []
+    for i in range(12):
+        twin = Twin(
+            angle_rad=(i % 2) * math.pi / 2 + 0.012 * rng.standard_normal(),
+            center_mm=(rng.uniform(-10, 10), rng.uniform(-10, 10)),
+            sigma=2.0,
+        )
+        m = acr_mri_large(_only(twin.series(rng), 0))["slice thickness"]
+        errors.append(m.value - twin.thickness_mm)
+        scores.append(errors[-1] / m.uncertainty)
+    assert np.sqrt(np.mean(np.square(errors))) <= 0.08, errors
+    assert np.sqrt(np.mean(np.square(scores))) <= 1.5, scores
+
+
+def _only(series: Series, index: int) -> Series:
+    return dataclasses.replace(
+        series, pixels=series.pixels[[index]], positions_mm=series.positions_mm[[index]]
+    )
+
+
 def test_a_ramp_without_signal_or_without_end_is_refused(rng: np.random.Generator) -> None:
     x = np.arange(-80.0, 80.0, 0.25)
     with pytest.raises(ValueError, match=r"stand out|no end|too long"):
@@ -239,7 +287,8 @@ def test_thickness_formula_and_its_uncertainty() -> None:
         for length in (60.0, 40.0)
     )
     m = slice_thickness(top, bottom)
-    each = math.hypot(math.sqrt(2) * 0.3, 0.4)
+    by_top, by_bottom = 0.2 * 0.4**2, 0.2 * 0.6**2
+    edges = math.sqrt(2) * 0.3 * math.hypot(by_top, by_bottom)
     assert m.value == pytest.approx(0.2 * 60 * 40 / 100)
-    assert m.uncertainty == pytest.approx(each * math.hypot(0.2 * 0.16, 0.2 * 0.36))
+    assert m.uncertainty == pytest.approx(math.hypot(edges, 0.4 * (by_top + by_bottom)))
     assert slice_thickness(top, bottom, slope=0.2).value == pytest.approx(2 * m.value)

@@ -33,6 +33,7 @@ class Twin:
     spacing_mm: tuple[float, float] = (0.9765625, 0.9765625)
     sigma: float = 0.0
     bubble: bool = False
+    block_mm: float = 0.8
 
     @property
     def thickness_mm(self) -> float:
@@ -82,12 +83,12 @@ class Twin:
             shapes.append(-box(fv, fu, (-93.5, 0.0), (6.0, 44.0)))
         if role == 1:
             shapes += [
-                -box(fv, fu, (0.0, 0.0), (11.5, 178.6)),
+                -box(fv, fu, (self.block_mm, 0.0), (11.5, 178.6)),
                 -box(fv, fu, (38.2, -0.5), (38.0, 113.8)),
                 -disk(fv, fu, (19.0, 19.0), (-45.1, -45.2)),
                 disk(fv, fu, (12.5, 12.5), (-45.1, -45.2)),
-                0.15 * ramp(fv, fu, (-2.8, 3.0), (5.0, self.upper_mm), self.edge_mm),
-                0.15 * ramp(fv, fu, (2.8, -4.0), (5.0, self.lower_mm), self.edge_mm),
+                0.15 * ramp(fv, fu, (self.block_mm - 2.8, 3.0), (5.0, self.upper_mm), self.edge_mm),
+                0.15 * ramp(fv, fu, (self.block_mm + 2.8, -4.0), (5.0, self.lower_mm), self.edge_mm),
             ]
         if role in (1, 11):
             longer = self.bars_mm[0 if role == 1 else 1]

@@ -28,6 +28,8 @@ _ROUNDS = 8
 _MIN_CONTRAST = 4.0
 _PARTS = 4
 _FLOOR_DOUBT = 0.25
+_TRIES = 201
+_MISFIT = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class RampSignal:
     start_mm, end_mm : float
         Where the signal crosses half of its height.
     plateau, floor : float
-        Mean signal in the middle of the lit part and beside it.
+        Mean signal in the middle of the lit part, and the steady signal beside it.
     edge_uncertainty_mm : float
         Standard uncertainty of one edge by noise.
     level_uncertainty_mm : float
@@ -75,16 +77,17 @@ def ramp_signal(
 
     A magnitude image never falls to zero: noise, and the ringing of bright water beside a ramp, are
     rectified into a floor that is not there where the ramp shines; a steady floor (signal of the block
-    itself, of the tails of the slice profile) is. With the mean square A of the floor and the variance V
-    of the squares, the power :math:`q = A - \sqrt{A^2 - 2V}` is unsteady (all of it for a sine, none for a
-    constant); where the lit part itself differs more from line to line, its variance is taken instead.
-    The amplitude along the ramp is :math:`\sqrt{\sum_k w_k M_k^2 - q}`, smoothed by a Gaussian of 2 mm,
-    which does not move an edge much wider than that. A quarter of the floor remains in doubt and is part of
-    the uncertainty.
+    itself, of the tails of the slice profile) is. The steady part c is the smaller of two estimates. By
+    moments, with the mean square A of the floor and the variance V of the squares,
+    :math:`c^4 = A^2 - 2V` (a sine leaves nothing, a constant everything). By lines, the c that makes
+    :math:`|c + g_k|` closest to the mean of line k in the floor, with :math:`g_k` the departure of that
+    line from the others where the ramp shines. The profile is :math:`\sqrt{\sum_k w_k M_k^2 - (A - c^2)}`,
+    smoothed by a Gaussian of 2 mm, which does not move an edge much wider than that. A part of the floor
+    remains in doubt and is part of the uncertainty.
 
     The plateau is the mean of the middle 60 % of the lit part, the floor the mean of what lies more than
-    0.8 lengths from its middle; the ends are where the amplitude first falls below the mean of the two on
-    the way out. Plateau, floor and ends are found anew until they agree.
+    0.8 lengths from its middle; the ends are where the profile first falls below the mean of the two on the
+    way out. Plateau, floor and ends are found anew until they agree.
 
     Parameters
     ----------
@@ -119,48 +122,44 @@ def ramp_signal(
     (50.0, -21.0)
     """
     x = floats("position_mm", position_mm)
-    power = floats("lines", lines, 2) ** 2
-    share = np.ones(len(power)) if weights is None else floats("weights", weights)
-    if power.shape != (len(share), len(x)) or len(x) < 16 or np.ptp(np.diff(x)) > 1e-6 * np.ptp(x):
-        raise ValueError(f"lines must be (line, position) of evenly spaced positions, got {power.shape}")
+    signal = floats("lines", lines, 2)
+    share = np.ones(len(signal)) if weights is None else floats("weights", weights)
+    if signal.shape != (len(share), len(x)) or len(x) < 16 or np.ptp(np.diff(x)) > 1e-6 * np.ptp(x):
+        raise ValueError(f"lines must be (line, position) of evenly spaced positions, got {signal.shape}")
     share = share / share.sum()
     step = positive("position_mm step", float(x[1] - x[0]))
     length = positive("expected_mm", expected_mm)
-    amplitude = _amplitude(share @ power, 0.0, step)
+    power = share @ signal**2
+    profile = _profile(power, 0.0, step)
     window = max(1, round(length / step))
-    middle = float(x[int(np.argmax(ndimage.uniform_filter1d(amplitude, window, mode="nearest")))])
+    middle = float(x[int(np.argmax(ndimage.uniform_filter1d(profile, window, mode="nearest")))])
     start = end = middle
-    plateau = floor = ground = rectified = 0.0
+    plateau = floor = doubt = 0.0
     for _ in range(_ROUNDS):
         inside = np.abs(x - middle) <= _PLATEAU * length
         outside = np.abs(x - middle) >= _FLOOR * length
         if inside.sum() < 4 or outside.sum() < 4:
             raise ValueError(f"the ramp is lit over {length:.0f} mm, too long or too short to measure")
-        ground = float((share @ power[:, outside]).mean())
-        rectified = max(
-            _unsteady(power[:, outside], share, ground),
-            min(ground, _between_lines(np.sqrt(power[:, inside]), share)),
-        )
-        amplitude = _amplitude(share @ power, rectified, step)
-        plateau, floor = float(amplitude[inside].mean()), float(amplitude[outside].mean())
-        start = _crossing(x, amplitude, middle, (plateau + floor) / 2, -1)
-        end = _crossing(x, amplitude, middle, (plateau + floor) / 2, 1)
+        rectified, doubt = _rectified(signal[:, outside], signal[:, inside].mean(axis=1), share)
+        profile = _profile(power, rectified, step)
+        plateau, floor = float(profile[inside].mean()), float(profile[outside].mean())
+        start = _crossing(x, profile, middle, (plateau + floor) / 2, -1)
+        end = _crossing(x, profile, middle, (plateau + floor) / 2, 1)
         middle, length = (start + end) / 2, end - start
-    noise = float(np.std(amplitude[outside]))
+    noise = float(np.std(profile[outside]))
     if plateau - floor < _MIN_CONTRAST * max(noise, 1e-12):
         raise ValueError(
             f"the ramp signal ({plateau:.3g}) does not stand out of its floor ({floor:.3g} +- {noise:.2g})"
         )
-    slopes = [abs(float(np.interp(at, x, np.gradient(amplitude, step)))) for at in (start, end)]
+    slopes = [abs(float(np.interp(at, x, np.gradient(profile, step)))) for at in (start, end)]
     slope = max(float(np.mean(slopes)), 1e-12)
-    wrong_floor = _FLOOR_DOUBT * math.sqrt(ground)
-    level = 0.5 * math.hypot(float(np.std(amplitude[inside])) / math.sqrt(_PARTS), wrong_floor)
+    level = 0.5 * math.hypot(float(np.std(profile[inside])) / math.sqrt(_PARTS), doubt)
     return RampSignal(
         start_mm=start,
         end_mm=end,
         plateau=plateau,
         floor=floor,
-        edge_uncertainty_mm=min(noise, float(np.std(amplitude[inside]))) / slope,
+        edge_uncertainty_mm=min(noise, float(np.std(profile[inside]))) / slope,
         level_uncertainty_mm=2 * level / slope,
     )
 
@@ -172,7 +171,8 @@ def slice_thickness(first: RampSignal, second: RampSignal, *, slope: float = 0.1
 
     with the lengths T and B of the lit parts and the slope s of the ramps; for 10:1 ramps
     :math:`t = 0.2\,T B/(T + B)`. A phantom tilted about an axis across the ramps makes one longer and the
-    other shorter; to first order t does not change.
+    other shorter; to first order t does not change. The two share what is doubtful about their levels, so
+    that part of the uncertainty adds linearly.
 
     Parameters
     ----------
@@ -210,27 +210,37 @@ def slice_thickness(first: RampSignal, second: RampSignal, *, slope: float = 0.1
         name="slice thickness",
         value=2 * s * top * bottom / whole,
         unit="mm",
-        uncertainty=math.hypot(by_top * first.uncertainty_mm, by_bottom * second.uncertainty_mm),
+        uncertainty=math.hypot(
+            math.sqrt(2)
+            * math.hypot(by_top * first.edge_uncertainty_mm, by_bottom * second.edge_uncertainty_mm),
+            by_top * first.level_uncertainty_mm + by_bottom * second.level_uncertainty_mm,
+        ),
         definition=_DEFINITION,
         algorithm=_ALGORITHM,
         details={"first ramp mm": top, "second ramp mm": bottom},
     )
 
 
-def _unsteady(power: Floats, share: Floats, mean: float) -> float:
-    """Power that is not steady in a floor, by the spread of the power about its mean."""
-    spread = float((share @ (power - mean) ** 2).mean())
-    return mean - math.sqrt(max(mean**2 - 2 * spread, 0.0))
+def _rectified(floor: Floats, lit: Floats, share: Floats) -> tuple[float, float]:
+    """Power of a floor that is not steady, and the standard uncertainty of the steady part.
+
+    What the moments or the lines say, whichever is more. In doubt are a quarter of the part that is not
+    steady, and of the steady part as much as the lines differ from what they should be.
+    """
+    mean = float((share @ floor**2).mean())
+    spread = float((share @ (floor**2 - mean) ** 2).mean())
+    by_moments = max(mean**2 - 2 * spread, 0.0) ** 0.25
+    tries = np.linspace(0.0, math.sqrt(mean), _TRIES)
+    departure = lit - share @ lit
+    misfit = share @ (floor.mean(axis=1)[:, None] - np.abs(tries + departure[:, None])) ** 2
+    steady = min(by_moments, float(tries[int(np.argmin(misfit))]))
+    unlike = min(steady, _MISFIT * math.sqrt(float(misfit.min())))
+    return mean - steady**2, _FLOOR_DOUBT * (math.sqrt(mean) - steady) + unlike
 
 
-def _between_lines(lines: Floats, share: Floats) -> float:
-    """Weighted variance between lines, averaged over positions."""
-    return float((share @ (lines - share @ lines) ** 2).mean())
-
-
-def _amplitude(power: Floats, incoherent: float, step: float) -> Floats:
-    rest = power - incoherent
-    signed: Floats = np.sign(rest) * np.sqrt(np.abs(rest))
+def _profile(power: Floats, rectified: float, step: float) -> Floats:
+    rest = power - rectified
+    signed = np.sign(rest) * np.sqrt(np.abs(rest))
     smooth: Floats = ndimage.gaussian_filter1d(signed, _SMOOTHING_MM / step, mode="nearest")
     return smooth
 
