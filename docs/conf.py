@@ -53,6 +53,7 @@ sphinx_gallery_conf = {
     "plot_gallery": "True",
     "abort_on_example_error": True,
     "min_reported_time": 1e9,
+    "capture_repr": (),
 }
 suppress_warnings = ["config.cache"]
 

@@ -18,20 +18,21 @@ def write_tables(results: Path, folder: Path) -> None:
 
 
 def _comparisons(record: dict[str, Any]) -> str:
-    lines = [
-        "| what | peer | imgtech | peer | ratio (min-max) | checked | left out |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = ["| what | peer | imgtech | peer | ratio (min-max) |", "|---|---|---|---|---|"]
+    checks = []
     for c in record["comparisons"]:
-        check = ", ".join(f"{name} {value:.3g}" for name, value in c["check"].items())
         lines.append(
             f"| {c['name']} | {c['peer']} | {_time(median(c['ours_s']))} | {_time(median(c['peer_s']))} "
-            f"| **{c['ratio']:.1f}** ({c['ratio_min']:.1f}-{c['ratio_max']:.1f}) "
-            f"| {check} | {c['excluded']} |"
+            f"| **{c['ratio']:.1f}** ({c['ratio_min']:.1f}-{c['ratio_max']:.1f}) |"
         )
+        figures = "; ".join(f"{name} {value:.3g}" for name, value in c["check"].items())
+        checks.append(f"- {c['name']}, {c['peer']}: {figures}")
     machine, versions = record["machine"], record["versions"]
-    lines += ["", f"{machine['processor']}, {machine['threads']} threads, Python {machine['python']}, "]
-    lines[-1] += ", ".join(f"{name} {number}" for name, number in versions.items()) + "."
+    where = f"{machine['processor']}, {machine['threads']} threads, Python {machine['python']}"
+    packages = ", ".join(f"{name} {number}" for name, number in versions.items())
+    excluded = "; ".join(dict.fromkeys(c["excluded"] for c in record["comparisons"]))
+    lines += ["", f"Measured on {where}, {packages}. Left out of the times: {excluded}."]
+    lines += ["", "Checked before timing:", "", *checks]
     return "\n".join(lines) + "\n"
 
 
