@@ -12,7 +12,7 @@ import numpy.typing as npt
 from imgtech.geometry import ImageGrid, ParallelBeam
 from imgtech.recon.ct._kernels_parallel import PHASES, VIEWS_PER_PASS
 
-_BLOCK_BYTES = 32 * 2**20  # fine samples of one block
+_BLOCK_BYTES = 12 * 2**20  # fine samples of one block
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,7 @@ def _smear(
     margin_mm = beam.channels_mm[0] - beam.channel_spacing_mm  # dense sample 0 is one channel outside
     low, high = 0.5 * density, (beam.n_channels + 0.5) * density
     blocks = list(view_blocks(beam, grid, stack.dtype))
+    room = max(blocks, key=lambda block: len(block.views)).fine_samples(stack.dtype)
     for projections, image in zip(stack, images, strict=True):
         if response is None:
             dense = np.pad(projections, ((0, 0), (1, 2)), mode="edge")
@@ -207,7 +208,7 @@ def _smear(
             dense = _filter(np.pad(projections, ((0, 0), (1, 1))), response)
         upright, lying = np.zeros(grid.shape, stack.dtype), np.zeros(grid.shape[::-1], stack.dtype)
         for block in blocks:
-            fine = block.fine_samples(stack.dtype)
+            fine = room[: len(block.views)]
             start, step = block.on_detector(margin_mm, spacing_mm)
             resample.sized(fine.size)(dense, block.views, start, step, weights, low, high, fine)
             add_rows.sized(len(fine) * image.size)(
