@@ -27,6 +27,7 @@ PUBLIC_ROOMS = (
     "imgtech.qc",
     "imgtech.qc.locate",
     "imgtech.qc.metrics",
+    "imgtech.qc.pose",
     "imgtech.qc.protocols",
     "imgtech.qc.roi",
     "imgtech.report",

@@ -1,5 +1,6 @@
 from . import locate as locate
 from . import metrics as metrics
+from . import pose as pose
 from . import protocols as protocols
 from . import roi as roi
 from ._run import list_protocols as list_protocols

@@ -14,6 +14,8 @@ from imgtech._core.validate import real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.metrics.rim import Rim
 
+__all__ = ["Box", "Pose", "Ring", "grid_indices", "match_pose", "read_lines"]
+
 Floats = npt.NDArray[np.float64]
 
 _TURNS = 720
