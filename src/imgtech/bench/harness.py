@@ -121,6 +121,7 @@ def compare(
     Returns
     -------
     Comparison
+        The times of every round, with the figures of the check.
 
     Raises
     ------
@@ -164,6 +165,18 @@ def save_comparisons(comparisons: Sequence[Comparison], path: str | os.PathLike[
         What to write.
     path : path
         The file; replaced in one step, so an interrupted run leaves no half file.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from imgtech.bench import compare, save_comparisons
+    >>> c = compare("sum", ours=lambda: 36, peer=lambda: 36, peer_name="constant",
+    ...             check=lambda a, b: {"difference": a - b}, excluded="nothing", rounds=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_comparisons([c], f"{folder}/times.json")
+    ...     record = json.load(open(f"{folder}/times.json", encoding="utf-8"))
+    >>> record["comparisons"][0]["name"]
+    'sum'
     """
     packages = ("imgtech", "numba", "numpy", "scipy", "scikit-image", "astra-toolbox", "pymust")
     record = {

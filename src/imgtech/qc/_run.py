@@ -32,7 +32,12 @@ _PROTOCOLS = {
 
 
 def list_protocols() -> Mapping[str, tuple[str, ...]]:
-    """Names of the phantom protocols and their editions, oldest first; the last is the default.
+    """Name the phantom protocols and their editions.
+
+    Returns
+    -------
+    mapping of str to tuple of str
+        Editions by protocol, oldest first; the last is the default.
 
     Examples
     --------

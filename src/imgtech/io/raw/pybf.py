@@ -59,6 +59,13 @@ def read_pybf(path: str | PathLike[str], *, sound_speed_m_s: float = 1540.0) -> 
     ----------
     Vostrikov et al., pybf, https://github.com/Sergio5714/pybf; Jensen 1996, Field II,
     Med. Biol. Eng. Comput. 34 (suppl. 1):351-353.
+
+    Examples
+    --------
+    >>> from imgtech.io.raw import read_pybf
+    >>> raw = read_pybf("field2_3pw.hdf5")  # doctest: +SKIP
+    >>> raw.data.shape == (raw.waves.n_transmits, raw.probe.n_elements, 2313)  # doctest: +SKIP
+    True
     """
     path = Path(path)
     if not path.is_file():

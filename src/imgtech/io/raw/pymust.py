@@ -53,6 +53,13 @@ def read_pymust(path: str | PathLike[str]) -> ChannelData:
     ----------
     Garcia 2021, "Make the most of MUST, an open-source MATLAB UltraSound Toolbox", IEEE IUS,
     doi:10.1109/IUS52206.2021.9593605.
+
+    Examples
+    --------
+    >>> from imgtech.io.raw import read_pymust
+    >>> from imgtech.recon.ultrasound import rf_to_iq
+    >>> raw = read_pymust("PWI_disk.mat")  # doctest: +SKIP
+    >>> iq = rf_to_iq(raw.data, raw.waves, center_hz=raw.center_hz)  # doctest: +SKIP
     """
     path = Path(path)
     if not path.is_file():
