@@ -226,8 +226,8 @@ def read_lines(
     >>> grid = ImageGrid(shape=(40, 50), spacing_mm=(0.5, 2.0))
     >>> ramp = np.broadcast_to(grid.coordinates_mm[1], grid.shape)
     >>> pose = Pose(center_mm=(1.0, -3.0), angle_rad=0.0, mirrored=False, score=1.0, runner_up=0.0)
-    >>> float(read_lines(ndimage.spline_filter(ramp), grid, pose, 0.0, 5.0).round(6))
-    2.0
+    >>> read_lines(ndimage.spline_filter(ramp), grid, pose, 0.0, [4.0, 5.0]).round(6)
+    array([1., 2.])
     """
     y, x = pose.to_image_mm(*np.broadcast_arrays(v_mm, u_mm))
     where = np.stack(grid_indices(grid, y, x))
