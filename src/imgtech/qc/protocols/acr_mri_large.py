@@ -129,18 +129,21 @@ class _Test:
 
 
 def _attempt(name: str, test: _Test, measure: Callable[[], Measurement]) -> Measurement:
-    """Run one test; its refusal becomes a measurement with an error."""
+    """Run one test; its refusal, or a fault in it, becomes a measurement with an error."""
     try:
         return dataclasses.replace(measure(), name=name, limit=test.limit)
     except ValueError as error:
-        return Measurement(
-            name=name,
-            unit=test.unit,
-            definition=_definition(test.clause),
-            algorithm=test.algorithm,
-            limit=test.limit,
-            error=str(error),
-        )
+        reason = str(error)
+    except Exception as error:  # a fault of one test must not cost the others; the report names it
+        reason = f"a fault in the program, please report it: {type(error).__name__}: {error}"
+    return Measurement(
+        name=name,
+        unit=test.unit,
+        definition=_definition(test.clause),
+        algorithm=test.algorithm,
+        limit=test.limit,
+        error=reason,
+    )
 
 
 def _definition(test: str) -> Source:
