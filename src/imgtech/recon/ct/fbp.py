@@ -1,4 +1,4 @@
-"""Filtered back-projection of parallel beams."""
+"""Filtered back-projection of parallel and fan beams."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import scipy.fft
 
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import positive, real_image
-from imgtech.geometry import ImageGrid, ParallelBeam
+from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam
 from imgtech.recon.ct._kernels_parallel import add_rows, columns_seen, resample
+from imgtech.recon.ct._rebin import to_parallel
 from imgtech.recon.ct._rows import view_blocks
 from imgtech.recon.ct.filters import Window, ramp_response, window_response
 from imgtech.recon.ct.weights import angular_weights
@@ -22,13 +23,13 @@ OVERSAMPLING = 4
 
 def fbp(
     sinogram: npt.ArrayLike,
-    beam: ParallelBeam,
+    beam: ParallelBeam | FanBeam,
     grid: ImageGrid,
     *,
     window: Window = "ram-lak",
     cutoff: float = 1.0,
 ) -> FloatArray:
-    r"""Reconstruct a parallel-beam sinogram by filtered back-projection.
+    r"""Reconstruct a parallel-beam or fan-beam sinogram by filtered back-projection.
 
     .. math:: f(x, y) = \int_0^\pi q_\theta(x \cos\theta + y \sin\theta) \, d\theta, \qquad
               q_\theta = p_\theta * h
@@ -86,6 +87,8 @@ def fbp(
     0.02
     """
     stack = _sinograms(sinogram, beam, grid)
+    if isinstance(beam, FanBeam):
+        stack, beam = to_parallel(stack, beam, grid)
     n_fft = 2 * scipy.fft.next_fast_len(beam.n_channels + 2, real=True)
     response = ramp_response(n_fft, beam.channel_spacing_mm) * OVERSAMPLING
     response *= window_response(window, np.linspace(0.0, 1.0, len(response)), cutoff=cutoff)
@@ -178,7 +181,7 @@ def to_hounsfield(image_per_mm: npt.ArrayLike, water_per_mm: float) -> FloatArra
     return image * (1000.0 / positive("water_per_mm", water_per_mm)) - 1000.0
 
 
-def _sinograms(sinogram: npt.ArrayLike, beam: ParallelBeam, grid: ImageGrid) -> FloatArray:
+def _sinograms(sinogram: npt.ArrayLike, beam: ParallelBeam | FanBeam, grid: ImageGrid) -> FloatArray:
     if grid.ndim != 2:
         raise ValueError(f"grid must have 2 axes, got shape {grid.shape}")
     if beam.n_channels < 2:
