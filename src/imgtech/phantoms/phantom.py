@@ -108,7 +108,7 @@ class Phantom:
             The rays; the mean runs over ``beam.channel_width_mm``. For parallel rays it is exact. For a
             fan it is the sum over the 16 points of Gauss and Legendre of each channel: exact to rounding
             where no edge crosses the channel; where a disk of radius R ends in a channel of the width w
-            at the axis, off by less than 1e-4 of ``value * sqrt(8 R w)``, the chord that deep inside.
+            at the axis, off by less than 0.5 % of ``value * sqrt(8 R w)``, the chord that deep inside.
         dtype : dtype, optional
             float32 or float64.
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import BSpline, make_interp_spline
 
-from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam
+from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam, sample_positions
 from imgtech.recon.ct.weights import LARGEST_GAP_RATIO
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -36,10 +36,9 @@ def to_parallel(stack: FloatArray, fan: FanBeam, grid: ImageGrid) -> tuple[Float
     if not is_turn and sides_mm[0] < (1.0 - _LARGEST_CUT) * sides_mm[1]:
         raise ValueError(_not_covered(fan))
     n_half = int(sides_mm[1 if is_turn else 0] / spacing_mm)
-    channels_mm = np.arange(-n_half, n_half + 1) * spacing_mm
+    channels_mm = sample_positions(2 * n_half + 1, spacing_mm, 0.0)
     seen = (channels_mm >= measured_mm[0]) & (channels_mm <= measured_mm[-1])
-    sines = channels_mm / fan.source_axis_mm
-    gamma = np.arcsin(sines)
+    gamma = np.arcsin(channels_mm / fan.source_axis_mm)
     views = _merge(_along_channels(stack, fan, gamma[seen])[:, order], angles)
     angles = angles[_is_new(angles)]
     if is_turn:
@@ -48,7 +47,7 @@ def to_parallel(stack: FloatArray, fan: FanBeam, grid: ImageGrid) -> tuple[Float
         angles = np.concatenate([angles[-n:] - 2 * np.pi, angles, angles[:n] + 2 * np.pi])
     n_theta = int(np.ceil(np.pi / step - 1e-6))
     begin = 0.0 if is_turn else angles[0] + float(gamma.max())
-    theta = begin + np.arange(n_theta) * (np.pi / n_theta)
+    theta = np.asarray(begin + np.arange(n_theta) * (np.pi / n_theta), dtype=np.float64)
     spline = make_interp_spline(angles, views, k=_DEGREE, axis=1)
     trust_mm = _trust_of_channels(channels_mm, measured_mm)
     total = np.zeros((n_theta, len(channels_mm), len(stack)))
