@@ -60,7 +60,7 @@ def test_fan_fbp_agrees_with_the_direct_formula(detector):
         detector_offset_mm=0.2,
         start_rad=0.4,
     )
-    grid = ImageGrid(shape=(15, 12), spacing_mm=(1.1, 1.5), center_mm=(1.2, -0.7))
+    grid = ImageGrid(shape=(21, 16), spacing_mm=(0.4, 0.5), center_mm=(1.2, -0.7))
     blob = Phantom(shapes=(Gaussian(sigma_mm=(3.0, 2.0), center_mm=(2.0, -1.5), angle_rad=0.4),))
     sinogram = blob.sinogram(beam, dtype=np.float64)
     expected = fan_fbp_loop(sinogram, beam, grid)
