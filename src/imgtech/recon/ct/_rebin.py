@@ -28,7 +28,7 @@ def to_parallel(stack: FloatArray, fan: FanBeam, grid: ImageGrid) -> tuple[Float
     their distance from the ends of the scan and of the detector. A short scan is cut to the shorter side
     of the detector.
     """
-    _check_scan(stack, fan, grid)
+    _check_scan(fan, grid)
     angles, order, step, is_turn = _sorted_views(fan.angles_rad)
     spacing_mm = fan.axis_spacing_mm
     measured_mm = fan.ray_positions_mm
@@ -39,34 +39,29 @@ def to_parallel(stack: FloatArray, fan: FanBeam, grid: ImageGrid) -> tuple[Float
     channels_mm = sample_positions(2 * n_half + 1, spacing_mm, 0.0)
     seen = (channels_mm >= measured_mm[0]) & (channels_mm <= measured_mm[-1])
     gamma = np.arcsin(channels_mm / fan.source_axis_mm)
-    views = _merge(_along_channels(stack, fan, gamma[seen])[:, order], angles)
-    angles = angles[_is_new(angles)]
-    if is_turn:
-        n = min(len(angles), _WRAPPED_VIEWS)
-        views = np.concatenate([views[:, -n:], views, views[:, :n]], axis=1)
-        angles = np.concatenate([angles[-n:] - 2 * np.pi, angles, angles[:n] + 2 * np.pi])
+    trust_mm = _trust_of_channels(channels_mm, measured_mm)
     n_theta = int(np.ceil(np.pi / step - 1e-6))
     begin = 0.0 if is_turn else angles[0] + float(gamma.max())
     theta = np.asarray(begin + np.arange(n_theta) * (np.pi / n_theta), dtype=np.float64)
-    spline = make_interp_spline(angles, views, k=_DEGREE, axis=1)
-    trust_mm = _trust_of_channels(channels_mm, measured_mm)
-    total = np.zeros((n_theta, len(channels_mm), len(stack)))
-    weight = np.zeros((n_theta, len(channels_mm), 1))
-    column = np.cumsum(seen) - 1
-    for j in np.flatnonzero(seen):
-        curve = BSpline(spline.t, spline.c[..., column[j]], _DEGREE)
-        for turn, target in ((0.0, j), (np.pi, len(gamma) - 1 - j)):
-            beta = theta + turn + gamma[j]
-            trust, beta = _trust_of_views(beta, angles, fan.half_fan_rad, is_turn)
-            total[:, target] += (trust * trust_mm[j])[:, None] * curve(beta)
-            weight[:, target, 0] += trust * trust_mm[j]
-    if (weight <= 0.0).any():
-        raise ValueError(_not_covered(fan))
     parallel = ParallelBeam(angles_rad=theta, n_channels=len(channels_mm), channel_spacing_mm=spacing_mm)
-    return np.ascontiguousarray(np.moveaxis(total / weight, -1, 0), dtype=stack.dtype), parallel
+    sinograms = np.empty((len(stack), *parallel.shape), stack.dtype)
+    for number, sinogram in enumerate(stack):
+        views = _along_channels(sinogram, fan, gamma[seen])[order]
+        spline = _along_views(views, angles, is_turn)
+        total, weight = np.zeros(parallel.shape), np.zeros(parallel.shape)
+        for column, j in enumerate(np.flatnonzero(seen)):
+            curve = BSpline(spline.t, np.ascontiguousarray(spline.c[:, column]), _DEGREE)
+            for turn, target in ((0.0, j), (np.pi, len(gamma) - 1 - j)):
+                trust, beta = _trust_of_views(theta + turn + gamma[j], angles, fan.half_fan_rad, is_turn)
+                total[:, target] += trust * trust_mm[j] * curve(beta)
+                weight[:, target] += trust * trust_mm[j]
+        if (weight <= 0.0).any():
+            raise ValueError(_not_covered(fan))
+        sinograms[number] = total / weight
+    return sinograms, parallel
 
 
-def _check_scan(stack: FloatArray, fan: FanBeam, grid: ImageGrid) -> None:
+def _check_scan(fan: FanBeam, grid: ImageGrid) -> None:
     assert grid.center_mm is not None
     y_mm, x_mm = (abs(c) + f / 2 for c, f in zip(grid.center_mm, grid.fov_mm, strict=True))
     if float(np.hypot(y_mm, x_mm)) >= fan.source_axis_mm:
@@ -105,21 +100,23 @@ def _sorted_views(angles_rad: Floats) -> tuple[Floats, npt.NDArray[np.intp], flo
     return turned[order], order, float(np.median(distinct)), is_turn
 
 
-def _is_new(angles: Floats) -> npt.NDArray[np.bool_]:
-    return np.diff(angles, prepend=-np.inf) > _SAME_ANGLE_RAD
-
-
-def _merge(views: Floats, angles: Floats) -> Floats:
-    """Mean of the views of one angle."""
-    first = np.flatnonzero(_is_new(angles))
+def _along_views(views: Floats, angles: Floats, is_turn: bool) -> BSpline:
+    """Spline through the views of one slice, those of the same angle averaged, closed if a full turn."""
+    first = np.flatnonzero(np.diff(angles, prepend=-np.inf) > _SAME_ANGLE_RAD)
     repeats = np.diff(first, append=len(angles))
-    return np.asarray(np.add.reduceat(views, first, axis=1) / repeats[:, None])
+    views = np.add.reduceat(views, first, axis=0) / repeats[:, None]
+    angles = angles[first]
+    if is_turn:
+        n = min(len(angles), _WRAPPED_VIEWS)
+        views = np.concatenate([views[-n:], views, views[:n]])
+        angles = np.concatenate([angles[-n:] - 2 * np.pi, angles, angles[:n] + 2 * np.pi])
+    return make_interp_spline(angles, views, k=_DEGREE)
 
 
-def _along_channels(stack: FloatArray, fan: FanBeam, gamma: Floats) -> Floats:
+def _along_channels(sinogram: FloatArray, fan: FanBeam, gamma: Floats) -> Floats:
     distance = fan.source_detector_mm
     positions_mm = distance * (np.tan(gamma) if fan.detector == "flat" else gamma)
-    spline = make_interp_spline(fan.channels_mm, stack.astype(np.float64), k=_DEGREE, axis=-1)
+    spline = make_interp_spline(fan.channels_mm, sinogram.astype(np.float64), k=_DEGREE, axis=-1)
     return np.asarray(spline(positions_mm))
 
 
