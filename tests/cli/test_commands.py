@@ -210,6 +210,14 @@ def test_recon_ct_of_a_plain_archive_gives_the_value_of_a_disk(tmp_path):
     assert (tmp_path / "out" / "image_000.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_recon_ct_of_a_fan_beam_file_scales_the_field_of_view_to_the_axis(data, tmp_path):
+    result = call("recon", "ct", data("ct_raw/fan_htc2022_ta.mat"), "--out", tmp_path / "out", "--size", 200)
+    assert result.exit_code == 0, result.stderr
+    assert f"pixels of {0.2 * 560 * 410.66 / 553.74 / 200:.4g} x" in result.stdout
+    disk = np.load(tmp_path / "out" / "image.npy")[0] > 0.02
+    assert 0.8 < disk.any(axis=0).mean() < 0.9
+
+
 def test_recon_mri_of_a_real_scan_equals_the_image_of_the_vendor(data, tmp_path):
     folder = data("mri_raw/bruker_flash")
     result = call("recon", "mri", folder, "--out", tmp_path, "--zero-fill", 2)

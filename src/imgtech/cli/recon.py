@@ -11,14 +11,17 @@ import numpy.typing as npt
 import typer
 
 from imgtech.cli._exit import one_sentence
-from imgtech.geometry import ImageGrid
+from imgtech.geometry import FanBeam, ImageGrid
 from imgtech.io.atomic import write_bytes
 from imgtech.io.raw import (
     BrukerScan,
     ChannelData,
+    FanScan,
+    ParallelScan,
     read_2dseq,
     read_bruker,
     read_dxchange,
+    read_htc,
     read_pybf,
     read_pymust,
     read_sinogram,
@@ -47,7 +50,7 @@ def ct(
     ] = 1.0,
     axis: Annotated[float | None, typer.Option(help="Channel of the rotation axis of an HDF5 scan.")] = None,
 ) -> None:
-    """Filtered back-projection of a parallel-beam scan: a .npz sinogram or a DXchange .h5 file.
+    """Filtered back-projection: a .npz sinogram, a DXchange .h5 file, or a fan-beam .mat file of HTC 2022.
 
     The .npz archive holds sinogram (view, channel) or (slice, view, channel), angles_rad (view),
     channel_spacing_mm and, where it is not 0, detector_offset_mm.
@@ -56,13 +59,15 @@ def ct(
         hdf5 = path.suffix.lower() in _HDF5
         if not hdf5 and axis is not None:
             raise ValueError(f"{path}: --axis is for HDF5 scans; a .npz archive holds detector_offset_mm")
-        scan = (
-            read_dxchange(path, channel_spacing_mm=spacing_mm, axis_channel=axis)
-            if hdf5
-            else read_sinogram(path)
-        )
+        if hdf5:
+            scan: ParallelScan | FanScan = read_dxchange(
+                path, channel_spacing_mm=spacing_mm, axis_channel=axis
+            )
+        else:
+            scan = read_htc(path) if path.suffix.lower() == ".mat" else read_sinogram(path)
         beam = scan.beam
-        fov_mm = beam.n_channels * beam.channel_spacing_mm
+        at_axis = beam.axis_spacing_mm if isinstance(beam, FanBeam) else beam.channel_spacing_mm
+        fov_mm = beam.n_channels * at_axis
         grid = ImageGrid.square(beam.n_channels if size is None else size, fov_mm=fov_mm)
         images = fbp(scan.sinogram, beam, grid, window=window)
         _save(out, images)

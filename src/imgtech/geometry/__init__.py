@@ -1,8 +1,17 @@
 """Where things are: image grids, CT beams, k-space trajectories, ultrasound probes and waves."""
 
 from imgtech.geometry.ct import ParallelBeam
+from imgtech.geometry.fan import FanBeam
 from imgtech.geometry.grid import ImageGrid, sample_positions
 from imgtech.geometry.mri import Trajectory
 from imgtech.geometry.ultrasound import LinearArray, PlaneWaves
 
-__all__ = ["ImageGrid", "LinearArray", "ParallelBeam", "PlaneWaves", "Trajectory", "sample_positions"]
+__all__ = [
+    "FanBeam",
+    "ImageGrid",
+    "LinearArray",
+    "ParallelBeam",
+    "PlaneWaves",
+    "Trajectory",
+    "sample_positions",
+]

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imgtech.geometry import ImageGrid, ParallelBeam, Trajectory
+from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam, Trajectory
 from imgtech.phantoms.coils import CoilSensitivities
 from imgtech.phantoms.placed import Shape2D
 from imgtech.phantoms.shapes_3d import Shape3D
+
+_FAN_NODES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +97,18 @@ class Phantom:
             shape.add_to_image(image, grid)
         return image.astype(kind)
 
-    def sinogram(self, beam: ParallelBeam, *, dtype: npt.DTypeLike = np.float32) -> npt.NDArray[np.floating]:
+    def sinogram(
+        self, beam: ParallelBeam | FanBeam, *, dtype: npt.DTypeLike = np.float32
+    ) -> npt.NDArray[np.floating]:
         """Line integrals, averaged over the width of every channel.
 
         Parameters
         ----------
-        beam : ParallelBeam
-            The rays; the mean runs over ``beam.channel_width_mm`` and is exact.
+        beam : ParallelBeam or FanBeam
+            The rays; the mean runs over ``beam.channel_width_mm``. For parallel rays it is exact. For a
+            fan it is the sum over the 16 points of Gauss and Legendre of each channel: exact to rounding
+            where no edge crosses the channel; where a disk of radius R ends in a channel of the width w
+            at the axis, off by less than 0.5 % of ``value * sqrt(8 R w)``, the chord that deep inside.
         dtype : dtype, optional
             float32 or float64.
 
@@ -118,6 +125,8 @@ class Phantom:
         kind = _precision("dtype", dtype)
         _same_axes("beam", 2, self.ndim)
         assert beam.channel_width_mm is not None
+        if isinstance(beam, FanBeam):
+            return np.asarray(self._fan_integrals(beam, beam.channel_width_mm), dtype=kind)
         angles, width = beam.angles_rad[:, None], beam.channel_width_mm
         low = beam.channels_mm - width / 2
         if width == beam.channel_spacing_mm:
@@ -204,6 +213,16 @@ class Phantom:
     ) -> npt.NDArray[np.float64]:
         flat = (shape for shape in self.shapes if isinstance(shape, Shape2D))
         return np.asarray(sum(shape.half_plane_integral(angles, edges) for shape in flat))
+
+    def _fan_integrals(self, beam: FanBeam, width_mm: float) -> npt.NDArray[np.float64]:
+        flat = [shape for shape in self.shapes if isinstance(shape, Shape2D)]
+        integrals = np.zeros(beam.shape)
+        for node, weight in zip(*np.polynomial.legendre.leggauss(_FAN_NODES), strict=True):
+            gamma = beam.fan_angles_rad(beam.channels_mm + node * width_mm / 2)
+            theta, s_mm = beam.angles_rad[:, None] - gamma, beam.source_axis_mm * np.sin(gamma)
+            for shape in flat:
+                integrals += weight / 2 * shape.line_integral(theta, s_mm)
+        return integrals
 
     def _spectrum(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
         axes = np.moveaxis(positions, -1, 0)

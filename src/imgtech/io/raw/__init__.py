@@ -2,6 +2,7 @@
 
 from imgtech.io.raw.bruker import BrukerScan, read_2dseq, read_bruker
 from imgtech.io.raw.channel_data import ChannelData
+from imgtech.io.raw.htc import FanScan, read_htc
 from imgtech.io.raw.jcampdx import read_jcampdx
 from imgtech.io.raw.parallel import ParallelScan, read_dxchange, read_sinogram
 from imgtech.io.raw.pybf import read_pybf
@@ -10,10 +11,12 @@ from imgtech.io.raw.pymust import read_pymust
 __all__ = [
     "BrukerScan",
     "ChannelData",
+    "FanScan",
     "ParallelScan",
     "read_2dseq",
     "read_bruker",
     "read_dxchange",
+    "read_htc",
     "read_jcampdx",
     "read_pybf",
     "read_pymust",

@@ -1,4 +1,4 @@
-"""Filtered back-projection of parallel beams."""
+"""Filtered back-projection of parallel and fan beams."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import scipy.fft
 
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import positive, real_image
-from imgtech.geometry import ImageGrid, ParallelBeam
+from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam
 from imgtech.recon.ct._kernels_parallel import add_rows, columns_seen, resample
+from imgtech.recon.ct._rebin import to_parallel
 from imgtech.recon.ct._rows import view_blocks
 from imgtech.recon.ct.filters import Window, ramp_response, window_response
 from imgtech.recon.ct.weights import angular_weights
@@ -22,13 +23,13 @@ OVERSAMPLING = 4
 
 def fbp(
     sinogram: npt.ArrayLike,
-    beam: ParallelBeam,
+    beam: ParallelBeam | FanBeam,
     grid: ImageGrid,
     *,
     window: Window = "ram-lak",
     cutoff: float = 1.0,
 ) -> FloatArray:
-    r"""Reconstruct a parallel-beam sinogram by filtered back-projection.
+    r"""Reconstruct a parallel-beam or fan-beam sinogram by filtered back-projection.
 
     .. math:: f(x, y) = \int_0^\pi q_\theta(x \cos\theta + y \sin\theta) \, d\theta, \qquad
               q_\theta = p_\theta * h
@@ -43,19 +44,26 @@ def fbp(
     view, edge to edge of its channels, are 0. Nothing is done about truncation: where the object is wider
     than the detector, values rise towards the edge of what all views see.
 
+    A fan beam is first interpolated onto parallel rays: splines of degree 5 along channels, then along
+    views. With enough views (a turn of :math:`2 \pi r / \Delta`, for an object within r of the axis and
+    channels of :math:`\Delta` at the axis) the loss stays below 1 % up to half of the Nyquist frequency.
+    Redundancy follows from the geometry: over a full turn every line counts from both ends, and the
+    detector may be shifted as long as it sees the axis; a short scan must cover 180 degrees plus the fan,
+    and lines measured twice share their weight in the manner of Parker. Anything less is refused.
+
     Parameters
     ----------
     sinogram : array_like
         Line integrals (dimensionless), shape ``(view, channel)``, or ``(slice, view, channel)`` for a
         stack of slices that share the geometry.
-    beam : ParallelBeam
-        Where the rays of one slice run; at least 2 channels.
+    beam : ParallelBeam or FanBeam
+        Where the rays of one slice run; at least 2 channels, 6 channels and views of a fan.
     grid : ImageGrid
-        Where the pixels of one slice are; two axes.
+        Where the pixels of one slice are; two axes; within the circle of the source of a fan.
     window : str or callable, optional
         Window on the ramp.
     cutoff : float, optional
-        Where the window ends, relative to the Nyquist frequency of the channels.
+        Where the window ends, relative to the Nyquist frequency of the channels (of a fan: at the axis).
 
     Returns
     -------
@@ -67,12 +75,15 @@ def fbp(
     ------
     ValueError
         If the sinogram does not have the shape of the beam or holds NaN or infinity, the views do not
-        cover 180 degrees, the grid does not have two axes, or the window is unknown.
+        cover 180 degrees (a fan: every line), the source of a fan would be inside the grid, the grid does
+        not have two axes, or the window is unknown.
 
     References
     ----------
     Kak and Slaney, Principles of Computerized Tomographic Imaging, chapter 3,
     https://doi.org/10.1137/1.9780898719277
+
+    Parker 1982, https://doi.org/10.1118/1.595078
 
     Examples
     --------
@@ -86,6 +97,8 @@ def fbp(
     0.02
     """
     stack = _sinograms(sinogram, beam, grid)
+    if isinstance(beam, FanBeam):
+        stack, beam = to_parallel(stack, beam, grid)
     n_fft = 2 * scipy.fft.next_fast_len(beam.n_channels + 2, real=True)
     response = ramp_response(n_fft, beam.channel_spacing_mm) * OVERSAMPLING
     response *= window_response(window, np.linspace(0.0, 1.0, len(response)), cutoff=cutoff)
@@ -178,7 +191,7 @@ def to_hounsfield(image_per_mm: npt.ArrayLike, water_per_mm: float) -> FloatArra
     return image * (1000.0 / positive("water_per_mm", water_per_mm)) - 1000.0
 
 
-def _sinograms(sinogram: npt.ArrayLike, beam: ParallelBeam, grid: ImageGrid) -> FloatArray:
+def _sinograms(sinogram: npt.ArrayLike, beam: ParallelBeam | FanBeam, grid: ImageGrid) -> FloatArray:
     if grid.ndim != 2:
         raise ValueError(f"grid must have 2 axes, got shape {grid.shape}")
     if beam.n_channels < 2:
