@@ -12,6 +12,7 @@ import numpy as np
 from imgtech._core.jit import helper, kernel
 
 TILE = 16
+_POINTS_PER_SUM = 256  # longer sums in single precision would cost accuracy in the centre of spokes
 
 
 @helper
@@ -43,12 +44,12 @@ def _add(local, first_row, first_column, side, fine):
 
 
 @helper
-def _read(local, points, corners, order, phases, weights, taps, out):
-    """Evaluate the points ``points[0]`` to ``points[1]``, all of one tile."""
+def _read(local, begin, end, corners, order, phases, weights, taps, out):
+    """Evaluate the points ``begin`` to ``end``, all of one tile."""
     width = numba.uint64(len(taps))
     one = numba.uint64(1)
     number = out.dtype.type
-    for p in range(numba.uint64(points[0]), numba.uint64(points[1])):
+    for p in range(numba.uint64(begin), numba.uint64(end)):
         top, left = numba.uint64(corners[p, 0]), numba.uint64(2 * corners[p, 1])
         re, im = number(0), number(0)
         for i in range(width):
@@ -65,11 +66,11 @@ def _read(local, points, corners, order, phases, weights, taps, out):
 
 
 @helper
-def _write(samples, points, corners, order, phases, weights, taps, local):
-    """Add the points ``points[0]`` to ``points[1]`` to their tile; the transpose of :func:`_read`."""
+def _write(samples, begin, end, corners, order, phases, weights, taps, local):
+    """Add the points ``begin`` to ``end`` to their tile; the transpose of :func:`_read`."""
     width = numba.uint64(len(taps))
     one = numba.uint64(1)
-    for p in range(numba.uint64(points[0]), numba.uint64(points[1])):
+    for p in range(numba.uint64(begin), numba.uint64(end)):
         top, left = numba.uint64(corners[p, 0]), numba.uint64(2 * corners[p, 1])
         k = numba.uint64(2) * numba.uint64(order[p])
         a, b = samples[k], samples[k + one]
@@ -97,7 +98,7 @@ def interpolate(fine, starts, corners, order, phases, weights, taps, out):
         side = TILE + len(taps)
         local = np.empty((side, 2 * side), out.dtype)
         _load(fine, t // across * TILE, t % across * TILE, side, local)
-        _read(local, starts[t : t + 2], corners, order, phases, weights, taps, out)
+        _read(local, starts[t], starts[t + 1], corners, order, phases, weights, taps, out)
 
 
 @kernel(parallel=True)
@@ -118,6 +119,9 @@ def spread(samples, starts, corners, order, phases, weights, taps, fine):
             if starts[t] == starts[t + 1]:
                 continue
             side = TILE + len(taps)
-            local = np.zeros((side, 2 * side), fine.dtype)
-            _write(samples, starts[t : t + 2], corners, order, phases, weights, taps, local)
-            _add(local, ty * TILE, tx * TILE, side, fine)
+            local = np.empty((side, 2 * side), fine.dtype)
+            for begin in range(starts[t], starts[t + 1], _POINTS_PER_SUM):
+                end = min(begin + _POINTS_PER_SUM, starts[t + 1])
+                local[:] = 0
+                _write(samples, begin, end, corners, order, phases, weights, taps, local)
+                _add(local, ty * TILE, tx * TILE, side, fine)
