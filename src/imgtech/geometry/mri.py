@@ -69,6 +69,53 @@ class Trajectory(ArrayValue):
         """The full Cartesian raster for the shape and the spacing of ``grid``."""
         return cls.cartesian(grid.shape, spacing_mm=grid.spacing_mm)
 
+    @classmethod
+    def radial(cls, n_spokes: int, n_samples: int, *, spacing_mm: float, golden: bool = False) -> Trajectory:
+        r"""Spokes through the centre of k-space, as data of shape ``(spoke, sample)``.
+
+        Sample i of spoke j lies at the radius :math:`\rho_i = (i - \lfloor n/2 \rfloor) / (n\,
+        \text{spacing})`, as on a Cartesian axis, in the direction :math:`(k_y, k_x) = \rho_i
+        (\sin\varphi_j, \cos\varphi_j)`. The angles are :math:`\varphi_j = j \pi / n_\text{spokes}`, or
+        :math:`\varphi_j = j \pi / \Phi` with the golden ratio :math:`\Phi = (1 + \sqrt 5) / 2`: steps of
+        111.25 degrees, of which any number of spokes in a row covers the circle almost evenly.
+
+        Parameters
+        ----------
+        n_spokes : int
+            Number of spokes.
+        n_samples : int
+            Samples of a spoke, over its full diameter.
+        spacing_mm : float
+            Pixel spacing that the diameter ``1 / spacing_mm`` resolves; ``n_samples * spacing_mm`` is the
+            field of view. A readout with twofold oversampling has twice the samples at the same spacing.
+        golden : bool, optional
+            Golden-angle order in place of even steps over half a turn.
+
+        Raises
+        ------
+        ValueError
+            If a number is below 1 or the spacing is not positive.
+
+        References
+        ----------
+        S. Winkelmann et al., An optimal radial profile order based on the golden ratio for time-resolved
+        MRI, IEEE Transactions on Medical Imaging 26 (2007) 68-76, doi:10.1109/TMI.2006.885337.
+
+        Examples
+        --------
+        >>> Trajectory.radial(2, 4, spacing_mm=5.0).positions_per_mm[1].round(3)
+        array([[-0.1 , -0.  ],
+               [-0.05, -0.  ],
+               [ 0.  ,  0.  ],
+               [ 0.05,  0.  ]])
+        """
+        n = count("n_samples", n_samples)
+        step = 2 * np.pi / (1 + np.sqrt(5)) if golden else np.pi / count("n_spokes", n_spokes)
+        angles = np.arange(count("n_spokes", n_spokes)) * step
+        radii = (np.arange(n) - n // 2) / (n * positive("spacing_mm", spacing_mm))
+        directions = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
+        return cls(positions_per_mm=radii[:, None] * directions[:, None, :])
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the k-space data of one coil."""

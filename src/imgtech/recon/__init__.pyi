@@ -1,4 +1,5 @@
 from . import ct as ct
+from . import gridding as gridding
 from . import mri as mri
 from . import ultrasound as ultrasound
 from .linop import LinearOperator as LinearOperator
