@@ -112,6 +112,19 @@ def test_regularization_lowers_the_noise(rng):
     assert (bound.g_factor < free.g_factor).all()
 
 
+def test_regularized_image_and_noise_are_those_of_the_whole_encoding_matrix(rng):
+    maps, _, kspace = setting((12, 9), rng)
+    encoding = sense_encoding(maps, np.arange(1, 12, 3), np.arange(9))
+    inverse = np.kron(np.linalg.inv(PSI), np.eye(4 * 9))
+    system = encoding.conj().T @ inverse @ encoding
+    solve = np.linalg.inv(system + 0.07 * np.diag(system.diagonal()))
+    image = solve @ encoding.conj().T @ inverse @ kspace[:, 1::3].ravel()
+    noise = (solve @ system @ solve).diagonal().real
+    result = sense(kspace, maps, 3, first=1, noise_covariance=PSI, regularization=0.07)
+    np.testing.assert_allclose(result.image.ravel(), image, atol=1e-9)
+    np.testing.assert_allclose(result.g_factor.ravel(), np.sqrt(noise * system.diagonal().real), rtol=1e-9)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("weight", [0.0, 0.05])
 def test_replicas_with_noise_have_the_spread_that_g_predicts(weight, rng):

@@ -117,7 +117,6 @@ def espirit_maps(
     steps = [a.astype(array.real.dtype) for a in across]
     maps = steps[0] @ vectors.transpose(2, 0, 1).astype(kind) @ steps[1].T
     length = np.sqrt(np.sum(maps.real**2 + maps.imag**2, axis=0))
-    maps *= _unit_phase(np.tensordot(leading.conj().astype(kind), maps, axes=1)).conj()
     limits = across[0] @ values @ across[1].T
     level = _automatic_crop(scaled, limits) if crop is None else crop
     inside = (limits >= level) & (length > 0)

@@ -148,11 +148,9 @@ def _weights(
             f"calibration must have at least {reach} lines of {size[1]} samples for kernel_size {size} and "
             f"acceleration {step}, got {ny} lines of {nx}"
         )
-    peak = np.abs(calibration).max()
-    if peak == 0:
+    if not calibration.any():
         raise ValueError("calibration must not be all zero")
-    scaled = calibration.astype(np.complex128) / peak
-    windows = sliding_window_view(scaled, (reach, size[1]), axis=(1, 2))
+    windows = sliding_window_view(calibration.astype(np.complex128), (reach, size[1]), axis=(1, 2))
     n_windows = windows.shape[1] * windows.shape[2]
     sources = windows[..., :rows:step, :].transpose(1, 2, 0, 3, 4).reshape(n_windows, -1)
     base = ((size[0] - 1) // 2) * step
