@@ -4,6 +4,7 @@ from imgtech.qc.metrics.edge import Edge, fit_edge
 from imgtech.qc.metrics.geometry import diameter
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
 from imgtech.qc.metrics.mtf import MTF, slanted_edge_mtf
+from imgtech.qc.metrics.nps import NPS, noise_power_spectrum
 from imgtech.qc.metrics.rim import Rim, disk_rim
 from imgtech.qc.metrics.slice_thickness import RampSignal, ramp_signal, slice_thickness
 from imgtech.qc.metrics.snr import normalised_snr, snr_smoothing, snr_two_images
@@ -12,12 +13,14 @@ from imgtech.qc.metrics.uniformity import percent_integral_uniformity
 
 __all__ = [
     "MTF",
+    "NPS",
     "Edge",
     "RampSignal",
     "Rim",
     "diameter",
     "disk_rim",
     "fit_edge",
+    "noise_power_spectrum",
     "normalised_snr",
     "percent_integral_uniformity",
     "percent_signal_ghosting",
