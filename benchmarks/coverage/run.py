@@ -24,6 +24,9 @@ from imgtech.geometry import ImageGrid
 from imgtech.phantoms import BlurredEdge
 from imgtech.qc import Measurement
 from imgtech.qc.metrics import (
+    cnr,
+    ct_noise,
+    edge_centre_uniformity,
     noise_power_spectrum,
     percent_integral_uniformity,
     percent_signal_ghosting,
@@ -161,7 +164,7 @@ def ghosting_settings() -> Iterator[Setting]:
 
 def mtf_settings() -> Iterator[Setting]:
     spacing = (0.21, 0.19)
-    for sigma_px, degrees, cnr, blur in (
+    for sigma_px, degrees, contrast_noise, blur in (
         (0.6, 3.0, 20.0, 0.0),
         (1.0, 95.7, 50.0, 0.0),
         (1.4, -6.0, 30.0, 0.7),
@@ -176,12 +179,15 @@ def mtf_settings() -> Iterator[Setting]:
             return float(edge.mtf([f], spacing_mm=spacing)[0]) - 0.5
 
         def once(
-            rng: np.random.Generator, clean: np.ndarray = clean, cnr: float = cnr, blur: float = blur
+            rng: np.random.Generator,
+            clean: np.ndarray = clean,
+            cnr: float = contrast_noise,
+            blur: float = blur,
         ) -> Measurement:
             image = clean + noise(rng, clean.shape, blur) * 100 / cnr
             return slanted_edge_mtf(image, spacing).at(0.5)
 
-        about = f"sigma {sigma_px:g} px, {degrees:g} deg, CNR {cnr:g}, blur {blur:g} px"
+        about = f"sigma {sigma_px:g} px, {degrees:g} deg, CNR {contrast_noise:g}, blur {blur:g} px"
         yield Setting("MTF50", about, float(optimize.brentq(excess, 1e-3, 4.0)), once)
 
 
@@ -232,6 +238,30 @@ def nps_settings() -> Iterator[Setting]:
             yield Setting(metric, f"{kind} noise, detrend {detrend}", truths[metric], once)
 
 
+def ct_settings() -> Iterator[Setting]:
+    """A rod of 12 HU in water that is 3 HU higher at the left edge than at the centre."""
+    grid = ImageGrid(shape=(118, 126), spacing_mm=(0.8, 0.7), center_mm=(3.0, -7.0))
+    centre, rod, left, right = (
+        disk_region(grid, center_mm=(5.0, x), radius_mm=radius)
+        for x, radius in ((-8.0, 14.0), (13.0, 5.0), (-38.0, 8.0), (27.0, 7.0))
+    )
+    object_ = 12 * (rod > 0) + 3 * (left > 0)
+    for sigma, blur in ((6.0, 0.0), (10.0, 0.7), (8.0, 1.1)):
+
+        def scan(rng: np.random.Generator, sigma: float = sigma, blur: float = blur) -> np.ndarray:
+            return 4 + object_ + sigma * noise(rng, grid.shape, blur)
+
+        about = f"SD {sigma:g} HU, blur {blur:g} px"
+        yield Setting("CT noise", about, sigma, lambda rng, scan=scan: ct_noise(scan(rng), centre))
+        yield Setting("CNR", about, 12 / sigma, lambda rng, scan=scan: cnr(scan(rng), rod, centre))
+        yield Setting(
+            "edge minus centre",
+            about,
+            3.0,
+            lambda rng, scan=scan: edge_centre_uniformity(scan(rng), centre, np.stack([left, right]))[0],
+        )
+
+
 def settings() -> list[Setting]:
     """All lines of the table."""
     return [
@@ -240,6 +270,7 @@ def settings() -> list[Setting]:
         *ghosting_settings(),
         *mtf_settings(),
         *nps_settings(),
+        *ct_settings(),
     ]
 
 
