@@ -18,12 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage, optimize
+from scipy import integrate, ndimage, optimize
 
 from imgtech.geometry import ImageGrid
 from imgtech.phantoms import BlurredEdge
 from imgtech.qc import Measurement
 from imgtech.qc.metrics import (
+    cnr,
+    ct_noise,
+    edge_centre_uniformity,
+    noise_power_spectrum,
     percent_integral_uniformity,
     percent_signal_ghosting,
     slanted_edge_mtf,
@@ -160,7 +164,7 @@ def ghosting_settings() -> Iterator[Setting]:
 
 def mtf_settings() -> Iterator[Setting]:
     spacing = (0.21, 0.19)
-    for sigma_px, degrees, cnr, blur in (
+    for sigma_px, degrees, contrast_noise, blur in (
         (0.6, 3.0, 20.0, 0.0),
         (1.0, 95.7, 50.0, 0.0),
         (1.4, -6.0, 30.0, 0.7),
@@ -175,18 +179,99 @@ def mtf_settings() -> Iterator[Setting]:
             return float(edge.mtf([f], spacing_mm=spacing)[0]) - 0.5
 
         def once(
-            rng: np.random.Generator, clean: np.ndarray = clean, cnr: float = cnr, blur: float = blur
+            rng: np.random.Generator,
+            clean: np.ndarray = clean,
+            cnr: float = contrast_noise,
+            blur: float = blur,
         ) -> Measurement:
             image = clean + noise(rng, clean.shape, blur) * 100 / cnr
             return slanted_edge_mtf(image, spacing).at(0.5)
 
-        about = f"sigma {sigma_px:g} px, {degrees:g} deg, CNR {cnr:g}, blur {blur:g} px"
+        about = f"sigma {sigma_px:g} px, {degrees:g} deg, CNR {contrast_noise:g}, blur {blur:g} px"
         yield Setting("MTF50", about, float(optimize.brentq(excess, 1e-3, 4.0)), once)
+
+
+def nps_settings() -> Iterator[Setting]:
+    """Regions of 64 by 60 pixels cut out of one image of correlated noise."""
+    spacing, shape = (0.6, 0.45), (256, 300)
+    f = np.hypot(np.fft.fftfreq(256, spacing[0])[:, None], np.fft.fftfreq(300, spacing[1]))
+    highest = 0.5 / spacing[0]
+    spectra = {
+        "white": lambda f: 3.0 + 0 * f,
+        "low-pass": lambda f: 3 * np.exp(-((2 * math.pi * 0.4 * f) ** 2)),
+        "ramp": lambda f: 7 * f * np.exp(-((f / 0.4) ** 2) / 2),
+    }
+    measures = {
+        "noise variance": lambda nps: nps.variance(),
+        "NPS at 0.4 per mm": lambda nps: nps.at(0.4),
+        "NPS mean frequency": lambda nps: nps.mean_frequency(),
+        "NPS peak frequency": lambda nps: nps.peak_frequency(),
+    }
+    for kind, detrend in (("white", "mean"), ("low-pass", "plane"), ("ramp", "mean")):
+        spectrum = spectra[kind]
+        gain = np.sqrt(spectrum(f) / math.prod(spacing))
+        # rings are as wide as the larger frequency step, and the last one lies a ring below the edge
+        step = max(1 / (64 * spacing[0]), 1 / (60 * spacing[1]))
+        rings = noise_power_spectrum(np.eye(64, 60), spacing).radial_frequencies_per_mm
+        assert highest - 2 * step < rings[-1] < highest
+        area, moment = (integrate.quad(lambda f, k=k: f**k * spectrum(f), 0, rings[-1])[0] for k in (0, 1))  # noqa: B023
+        truths = {
+            "noise variance": float((gain**2).mean()),
+            "NPS at 0.4 per mm": float(spectrum(0.4)),
+            "NPS mean frequency": moment / area,
+            "NPS peak frequency": 0.4,
+        }
+        for metric, measure in measures.items():
+            if metric == "NPS peak frequency" and kind != "ramp":
+                continue
+
+            def once(
+                rng: np.random.Generator,
+                gain: np.ndarray = gain,
+                detrend: str = detrend,
+                measure: Callable = measure,
+            ) -> Measurement:
+                field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal(shape)) * gain[:, :151], s=shape)
+                blocks = field.reshape(4, 64, 5, 60).transpose(0, 2, 1, 3).reshape(20, 64, 60)
+                return measure(noise_power_spectrum(blocks, spacing, detrend=detrend))
+
+            yield Setting(metric, f"{kind} noise, detrend {detrend}", truths[metric], once)
+
+
+def ct_settings() -> Iterator[Setting]:
+    """A rod of 12 HU in water that is 3 HU higher at the left edge than at the centre."""
+    grid = ImageGrid(shape=(118, 126), spacing_mm=(0.8, 0.7), center_mm=(3.0, -7.0))
+    centre, rod, left, right = (
+        disk_region(grid, center_mm=(5.0, x), radius_mm=radius)
+        for x, radius in ((-8.0, 14.0), (13.0, 5.0), (-38.0, 8.0), (27.0, 7.0))
+    )
+    object_ = 12 * (rod > 0) + 3 * (left > 0)
+    for sigma, blur in ((6.0, 0.0), (10.0, 0.7), (8.0, 1.1)):
+
+        def scan(rng: np.random.Generator, sigma: float = sigma, blur: float = blur) -> np.ndarray:
+            return 4 + object_ + sigma * noise(rng, grid.shape, blur)
+
+        about = f"SD {sigma:g} HU, blur {blur:g} px"
+        yield Setting("CT noise", about, sigma, lambda rng, scan=scan: ct_noise(scan(rng), centre))
+        yield Setting("CNR", about, 12 / sigma, lambda rng, scan=scan: cnr(scan(rng), rod, centre))
+        yield Setting(
+            "edge minus centre",
+            about,
+            3.0,
+            lambda rng, scan=scan: edge_centre_uniformity(scan(rng), centre, np.stack([left, right]))[0],
+        )
 
 
 def settings() -> list[Setting]:
     """All lines of the table."""
-    return [*snr_settings(), *uniformity_settings(), *ghosting_settings(), *mtf_settings()]
+    return [
+        *snr_settings(),
+        *uniformity_settings(),
+        *ghosting_settings(),
+        *mtf_settings(),
+        *nps_settings(),
+        *ct_settings(),
+    ]
 
 
 def covered(setting: Setting, n_runs: int) -> dict[str, float | str]:

@@ -1,9 +1,12 @@
 """Image-quality metrics on arrays with spacings, one family a file."""
 
+from imgtech.qc.metrics.ct import cnr, ct_noise, edge_centre_uniformity
 from imgtech.qc.metrics.edge import Edge, fit_edge
 from imgtech.qc.metrics.geometry import diameter
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
 from imgtech.qc.metrics.mtf import MTF, slanted_edge_mtf
+from imgtech.qc.metrics.noise_power import noise_power_spectrum
+from imgtech.qc.metrics.nps import NPS
 from imgtech.qc.metrics.rim import Rim, disk_rim
 from imgtech.qc.metrics.slice_thickness import RampSignal, ramp_signal, slice_thickness
 from imgtech.qc.metrics.snr import normalised_snr, snr_smoothing, snr_two_images
@@ -12,12 +15,17 @@ from imgtech.qc.metrics.uniformity import percent_integral_uniformity
 
 __all__ = [
     "MTF",
+    "NPS",
     "Edge",
     "RampSignal",
     "Rim",
+    "cnr",
+    "ct_noise",
     "diameter",
     "disk_rim",
+    "edge_centre_uniformity",
     "fit_edge",
+    "noise_power_spectrum",
     "normalised_snr",
     "percent_integral_uniformity",
     "percent_signal_ghosting",

@@ -1,0 +1,55 @@
+"""Where a noisy smooth curve is highest."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_ORDER = 4
+_LEVEL = 0.7
+_MIN_POINTS = 9
+
+
+def smooth_peak(x: Floats, y: Floats, spread: Floats) -> tuple[float, float]:
+    """Position of the maximum of a curve and its standard uncertainty.
+
+    The range is where a moving average stays above 70 % of its maximum; a polynomial of fourth order is
+    fitted there with the weights ``1 / spread``. The uncertainty of its slope, which is linear in the
+    values, divided by its curvature is that of the position.
+
+    Raises
+    ------
+    ValueError
+        If the curve is highest at one of its ends or nine points cannot be fitted.
+    """
+    width = max(len(x) // 12, 1)
+    kernel = np.ones(2 * width + 1)
+    smooth = np.convolve(y, kernel, mode="same") / np.convolve(np.ones(len(y)), kernel, mode="same")
+    top = int(np.argmax(smooth))
+    low = np.flatnonzero(smooth < _LEVEL * smooth[top])
+    start = int(max(low[low < top], default=-1)) + 1
+    stop = int(min(low[low > top], default=len(x)))
+    if stop - start < _MIN_POINTS:
+        raise ValueError(f"the peak must span at least {_MIN_POINTS} frequencies, got {stop - start}")
+    chosen = slice(start, stop)
+    middle, half = (x[start] + x[stop - 1]) / 2, (x[stop - 1] - x[start]) / 2
+    u = (x[chosen] - middle) / half
+    # the spread follows the values: smoothed, so that a low value gains no weight by chance
+    relative = float(np.sqrt(np.mean((spread[chosen] / y[chosen]) ** 2 * x[chosen]) / x[chosen].mean()))
+    weight = np.sqrt(x[chosen] / x[chosen].mean()) / (relative * smooth[chosen])
+    design = np.vander(u, _ORDER + 1, increasing=True)
+    covariance = np.linalg.inv((design.T * weight**2) @ design)
+    fit = np.polynomial.Polynomial(covariance @ (design.T @ (weight**2 * y[chosen])))
+    fine = np.linspace(-1, 1, 2001)
+    best = int(np.argmax(fit(fine)))
+    if best in (0, len(fine) - 1):
+        raise ValueError("the curve must have a peak between its lowest and highest frequency")
+    place = float(fine[best])
+    slope, bend = fit.deriv(1), float(fit.deriv(2)(place))
+    place -= float(slope(place)) / bend
+    effect = np.array([k * place ** (k - 1) if k else 0.0 for k in range(_ORDER + 1)])
+    return float(middle + half * place), float(half * math.sqrt(effect @ covariance @ effect) / abs(bend))
