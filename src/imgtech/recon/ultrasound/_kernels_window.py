@@ -152,15 +152,15 @@ def _cosine(b):
 
 
 @helper
-def _receive_row(
-    offset_mm, first, depths_mm, depths, rise, aperture, per_mm, turns, base, rest, weight_re, weight_im
-):
+def _receive_row(offset_mm, first, depths, aperture, per_mm, turns, row):
     """Delays and weights of one element from depth ``first`` on; the weight before it in its block is 0.
 
-    ``depths`` are the depths in float32, ``rise`` is ``z^2 - z_0^2`` with ``z_0`` the first depth of the
-    block: a delay within a block is that of its start plus ``rise / (r + r_0)``, small and so exact.
+    ``row`` is ``(whole samples, remainders, real weights, imaginary weights)``. A delay within a block is
+    that of its start plus ``(z^2 - z_0^2) / (r + r_0)``, small and so exact; see :func:`_depth_rows`.
     The weights first hold ``r_0`` and the phase of the start of each block.
     """
+    depths_mm, single_mm, rise = depths
+    base, rest, weight_re, weight_im = row
     f_number, flat, a0, a1, a2 = aperture
     number = np.float32
     squared = number(offset_mm * offset_mm)
@@ -169,15 +169,21 @@ def _receive_row(
     flat, stretch = number(flat), number(1.0 / (1.0 - flat))
     a0, a1, a2 = number(a0), number(a1), number(a2)
     start = first - first % LANES
-    for j0 in range(start, depths.size, LANES):
+    for j0 in range(start, depths_mm.size, LANES):
         r0 = math.sqrt(offset_mm * offset_mm + depths_mm[j0] * depths_mm[j0])
         whole = math.floor(r0 * per_mm)
         base[j0 // LANES] = int(whole)
         rest[j0 : j0 + LANES] = number(r0 * per_mm - whole)
         weight_re[j0 : j0 + LANES] = number(max(r0, 1e-12))
         weight_im[j0 : j0 + LANES] = number(turns * whole - np.rint(turns * whole))
-    n = depths.size - start
-    z, gain, delay, re, im = depths[start:], rise[start:], rest[start:], weight_re[start:], weight_im[start:]
+    n = depths_mm.size - start
+    z, gain, delay, re, im = (
+        single_mm[start:],
+        rise[start:],
+        rest[start:],
+        weight_re[start:],
+        weight_im[start:],
+    )
     for j in range(n):
         delay[j] += scale * gain[j] / (math.sqrt(squared + z[j] * z[j]) + re[j])
     for j in range(n):
@@ -232,13 +238,44 @@ def _row_offset(row, unit_mm, x_mm, elements_mm):
 
 
 @helper
-def _rises(depths_mm):
-    """``z^2 - z_0^2`` of every depth, ``z_0`` the first depth of its block."""
+def _depth_rows(depths_mm):
+    """Depths in float64, in float32, and ``z^2 - z_0^2`` with ``z_0`` the first depth of each block."""
     rise = np.empty(depths_mm.size, np.float32)
     for j in range(depths_mm.size):
         z0 = depths_mm[j - j % LANES]
         rise[j] = (depths_mm[j] - z0) * (depths_mm[j] + z0)
-    return rise
+    return depths_mm, depths_mm.astype(np.float32), rise
+
+
+@helper
+def _new_rows(n_rows, n):
+    """Room for receive rows, as :func:`_receive_row` fills them."""
+    bases, rests = np.empty((n_rows, n // LANES), np.int64), np.empty((n_rows, n), np.float32)
+    return bases, rests, np.empty((n_rows, n), np.float32), np.empty((n_rows, n), np.float32)
+
+
+@helper
+def _row(rows, k):
+    return rows[0][k], rows[1][k], rows[2][k], rows[3][k]
+
+
+@helper
+def _transmit_rows(along, across, x_mm):
+    """Transmit delays of one column and all transmits."""
+    n_transmits, n = along.shape
+    shot, bases = np.empty((n_transmits, n)), np.empty((n_transmits, n // LANES), np.int64)
+    rests = np.empty((n_transmits, n), np.float32)
+    for t in range(n_transmits):
+        _transmit_row(along[t], across[t] * x_mm, shot[t], bases[t], rests[t])
+    return shot, bases, rests
+
+
+@helper
+def _add_at_the_end(trace, offset_mm, transmit, depths_mm, per_mm, weight, sums, j0, sign):
+    """Add depths of a block of which some may lie outside the record."""
+    for j in range(j0, j0 + LANES):
+        delay = transmit[j] + math.sqrt(offset_mm * offset_mm + depths_mm[j] * depths_mm[j]) * per_mm
+        sums[j] += sign * weight[j] * _interpolate(trace, delay)
 
 
 @kernel(parallel=True)
@@ -246,78 +283,42 @@ def sum_real(data, along, across, x_mm, elements_mm, depths_mm, aperture, per_mm
     """Sum real traces ``data (t, e, n)`` into ``out (x, t or 1, z)``.
 
     ``depths_mm`` and ``along`` go on to a whole number of blocks beyond the depths of ``out``.
-    ``shared`` is ``(a, b, u)`` when column spacing and pitch are ``a`` and ``b`` times ``u`` mm, so that
-    columns share receive rows, else ``(0, 0, 0.0)``.
+    ``shared`` is ``(a, b, u)`` when column spacing and pitch are ``a`` and ``b`` times a length ``u``,
+    so that columns share receive rows, else ``(0, 0, 0.0)``.
     """
     n_transmits, n_elements, n_samples = data.shape
-    n, n_blocks = depths_mm.size, depths_mm.size // LANES
+    n = depths_mm.size
     a, b, unit_mm = shared
-    n_rows = a * (x_mm.size - 1) + b * (n_elements - 1) + 1 if a > 0 else 0
-    bases, rests = np.empty((n_rows, n_blocks), np.int64), np.empty((n_rows, n), np.float32)
-    weights = np.empty((n_rows, n), np.float32)
-    depths, rise = depths_mm.astype(np.float32), _rises(depths_mm)
-    for row in prange(n_rows):
-        offset = _row_offset(row, unit_mm, x_mm, elements_mm)
+    depths = _depth_rows(depths_mm)
+    rows = _new_rows(a * (x_mm.size - 1) + b * (n_elements - 1) + 1, n)
+    for k in prange(rows[0].shape[0] if a > 0 else 0):
+        offset = _row_offset(k, unit_mm, x_mm, elements_mm)
         z0 = _first_depth(offset, depths_mm, aperture[0])
-        unused = np.empty(n, np.float32)
-        _receive_row(
-            offset,
-            z0,
-            depths_mm,
-            depths,
-            rise,
-            aperture,
-            per_mm,
-            0.0,
-            bases[row],
-            rests[row],
-            weights[row],
-            unused,
-        )
+        _receive_row(offset, z0, depths, aperture, per_mm, 0.0, _row(rows, k))
     for x in prange(x_mm.size):
-        own_base, own_rest = np.empty(n_blocks, np.int64), np.empty(n, np.float32)
-        own_weight, own_unused = np.empty(n, np.float32), np.empty(n, np.float32)
-        shot, shot_rest = np.empty((n_transmits, n)), np.empty((n_transmits, n), np.float32)
-        shot_base = np.empty((n_transmits, n_blocks), np.int64)
+        own = _new_rows(1, n)
+        shot, begin, there = _transmit_rows(along, across, x_mm[x])
         sums = np.zeros((out.shape[1], n), np.float32)
-        for t in range(n_transmits):
-            _transmit_row(along[t], across[t] * x_mm[x], shot[t], shot_base[t], shot_rest[t])
         for e in range(n_elements):
             offset = abs(x_mm[x] - elements_mm[e])
             z0 = _first_depth(offset, depths_mm, aperture[0])
             if z0 >= out.shape[2]:
                 continue
-            base, rest, weight = own_base, own_rest, own_weight
             if a > 0:
-                row = a * x + b * (n_elements - 1 - e)
-                base, rest, weight = bases[row], rests[row], weights[row]
+                base, rest, weight, _ = _row(rows, a * x + b * (n_elements - 1 - e))
             else:
-                _receive_row(
-                    offset,
-                    z0,
-                    depths_mm,
-                    depths,
-                    rise,
-                    aperture,
-                    per_mm,
-                    0.0,
-                    base,
-                    rest,
-                    weight,
-                    own_unused,
-                )
+                base, rest, weight, _ = _row(own, 0)
+                _receive_row(offset, z0, depths, aperture, per_mm, 0.0, _row(own, 0))
             for t in range(n_transmits):
-                trace, total = data[t, e], sums[min(t, out.shape[1] - 1)]
-                begin, there = shot_base[t], shot_rest[t]
-                for k in range(z0 // LANES, n_blocks):
-                    i = base[k] + begin[k]
+                trace, late, total = data[t, e], there[t], sums[min(t, out.shape[1] - 1)]
+                early, wave = begin[t], shot[t]
+                for k in range(z0 // LANES, base.size):
+                    i = base[k] + early[k]
+                    j = k * LANES
                     if i >= 0 and i + SPAN < n_samples:
-                        _add_real(trace, i, rest, there, weight, total, k * LANES)
+                        _add_real(trace, i, rest, late, weight, total, j)
                     elif i < n_samples and i + SPAN >= 0:
-                        squared = offset * offset
-                        for j in range(k * LANES, (k + 1) * LANES):
-                            delay = shot[t, j] + math.sqrt(squared + depths_mm[j] * depths_mm[j]) * per_mm
-                            total[j] += weight[j] * _interpolate(trace, delay)
+                        _add_at_the_end(trace, offset, wave, depths_mm, per_mm, weight, total, j, 1)
         for t in range(out.shape[1]):
             out[x, t] = sums[t, : out.shape[2]]
 
@@ -328,89 +329,51 @@ def sum_complex(
 ):
     """Sum complex traces, ``data (t, e, n, 2)``, rotated to their delay, into ``out (x, t or 1, z, 2)``."""
     n_transmits, n_elements, n_samples, _ = data.shape
-    n, n_blocks = depths_mm.size, depths_mm.size // LANES
+    n = depths_mm.size
     a, b, unit_mm = shared
-    n_rows = a * (x_mm.size - 1) + b * (n_elements - 1) + 1 if a > 0 else 0
-    bases, rests = np.empty((n_rows, n_blocks), np.int64), np.empty((n_rows, n), np.float32)
-    weights_re, weights_im = np.empty((n_rows, n), np.float32), np.empty((n_rows, n), np.float32)
-    depths, rise = depths_mm.astype(np.float32), _rises(depths_mm)
-    reals = np.empty((n_transmits, n_elements, n_samples), np.float32)
-    imags = np.empty((n_transmits, n_elements, n_samples), np.float32)
+    depths = _depth_rows(depths_mm)
+    rows = _new_rows(a * (x_mm.size - 1) + b * (n_elements - 1) + 1, n)
+    parts = np.empty((2, n_transmits, n_elements, n_samples), np.float32)
     for e in prange(n_elements):
         for t in range(n_transmits):
             for i in range(n_samples):
-                reals[t, e, i] = data[t, e, i, 0]
-                imags[t, e, i] = data[t, e, i, 1]
-    for row in prange(n_rows):
-        offset = _row_offset(row, unit_mm, x_mm, elements_mm)
+                parts[0, t, e, i] = data[t, e, i, 0]
+                parts[1, t, e, i] = data[t, e, i, 1]
+    for k in prange(rows[0].shape[0] if a > 0 else 0):
+        offset = _row_offset(k, unit_mm, x_mm, elements_mm)
         z0 = _first_depth(offset, depths_mm, aperture[0])
-        _receive_row(
-            offset,
-            z0,
-            depths_mm,
-            depths,
-            rise,
-            aperture,
-            per_mm,
-            turns,
-            bases[row],
-            rests[row],
-            weights_re[row],
-            weights_im[row],
-        )
+        _receive_row(offset, z0, depths, aperture, per_mm, turns, _row(rows, k))
     for x in prange(x_mm.size):
-        own_base, own_rest = np.empty(n_blocks, np.int64), np.empty(n, np.float32)
-        own_re, own_im = np.empty(n, np.float32), np.empty(n, np.float32)
-        shot, shot_rest = np.empty((n_transmits, n)), np.empty((n_transmits, n), np.float32)
-        shot_base = np.empty((n_transmits, n_blocks), np.int64)
-        sums_re, sums_im = np.zeros((n_transmits, n), np.float32), np.zeros((n_transmits, n), np.float32)
-        for t in range(n_transmits):
-            _transmit_row(along[t], across[t] * x_mm[x], shot[t], shot_base[t], shot_rest[t])
+        own = _new_rows(1, n)
+        shot, begin, there = _transmit_rows(along, across, x_mm[x])
+        sums = np.zeros((2, n_transmits, n), np.float32)
         for e in range(n_elements):
             offset = abs(x_mm[x] - elements_mm[e])
             z0 = _first_depth(offset, depths_mm, aperture[0])
             if z0 >= out.shape[2]:
                 continue
-            base, rest, weight_re, weight_im = own_base, own_rest, own_re, own_im
             if a > 0:
-                row = a * x + b * (n_elements - 1 - e)
-                base, rest = bases[row], rests[row]
-                weight_re, weight_im = weights_re[row], weights_im[row]
+                base, rest, w_re, w_im = _row(rows, a * x + b * (n_elements - 1 - e))
             else:
-                _receive_row(
-                    offset,
-                    z0,
-                    depths_mm,
-                    depths,
-                    rise,
-                    aperture,
-                    per_mm,
-                    turns,
-                    base,
-                    rest,
-                    weight_re,
-                    weight_im,
-                )
+                base, rest, w_re, w_im = _row(own, 0)
+                _receive_row(offset, z0, depths, aperture, per_mm, turns, _row(own, 0))
             for t in range(n_transmits):
-                real, imag, total_re, total_im = reals[t, e], imags[t, e], sums_re[t], sums_im[t]
-                begin, there = shot_base[t], shot_rest[t]
-                for k in range(z0 // LANES, n_blocks):
-                    i = base[k] + begin[k]
+                re, im, late = parts[0, t, e], parts[1, t, e], there[t]
+                total_re, total_im, early, wave = sums[0, t], sums[1, t], begin[t], shot[t]
+                for k in range(z0 // LANES, base.size):
+                    i = base[k] + early[k]
+                    j = k * LANES
                     if i >= 0 and i + SPAN < n_samples:
-                        _add_complex(
-                            real, imag, i, rest, there, weight_re, weight_im, total_re, total_im, k * LANES
-                        )
+                        _add_complex(re, im, i, rest, late, w_re, w_im, total_re, total_im, j)
                     elif i < n_samples and i + SPAN >= 0:
-                        squared = offset * offset
-                        for j in range(k * LANES, (k + 1) * LANES):
-                            delay = shot[t, j] + math.sqrt(squared + depths_mm[j] * depths_mm[j]) * per_mm
-                            re, im = _interpolate(real, delay), _interpolate(imag, delay)
-                            total_re[j] += weight_re[j] * re - weight_im[j] * im
-                            total_im[j] += weight_re[j] * im + weight_im[j] * re
+                        _add_at_the_end(re, offset, wave, depths_mm, per_mm, w_re, total_re, j, 1)
+                        _add_at_the_end(im, offset, wave, depths_mm, per_mm, w_im, total_re, j, -1)
+                        _add_at_the_end(im, offset, wave, depths_mm, per_mm, w_re, total_im, j, 1)
+                        _add_at_the_end(re, offset, wave, depths_mm, per_mm, w_im, total_im, j, 1)
         for t in range(n_transmits):
             total = out[x, min(t, out.shape[1] - 1)]
             for j in range(out.shape[2]):
                 angle = turns * shot[t, j] + start_turns[t]
                 c, s = _turn(np.float32(angle - np.rint(angle)))
-                total[j, 0] += c * sums_re[t, j] - s * sums_im[t, j]
-                total[j, 1] += c * sums_im[t, j] + s * sums_re[t, j]
+                total[j, 0] += c * sums[0, t, j] - s * sums[1, t, j]
+                total[j, 1] += c * sums[1, t, j] + s * sums[0, t, j]
