@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from imgtech._core.validate import (
     real_image,
 )
 from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
-from imgtech.recon.ultrasound import _kernels
+from imgtech.recon.ultrasound import _kernels, _kernels_window
 from imgtech.recon.ultrasound.apodization import window_terms
 from imgtech.recon.ultrasound.delays import pixels_mm
 
@@ -118,16 +119,21 @@ def delay_and_sum(
     out = np.zeros((x.size, n_out, z.size, *values.shape[3:]), dtype=values.dtype)
     start = np.asarray(waves.start_s)
     zero = (waves.pulse_delay_s - start) * waves.sampling_hz  # sample of an echo with no way to go
-    along = np.cos(waves.angles_rad)[:, None] * per_mm * z + zero[:, None]
+    windowed = not ensemble and _window_fits(values, waves, grid, per_mm)
+    depths = _whole_blocks(z, grid.spacing_mm[0]) if windowed else z
+    along = np.cos(waves.angles_rad)[:, None] * per_mm * depths + zero[:, None]
     across = np.sin(waves.angles_rad) * per_mm
-    geometry = (along, across, x, probe.elements_mm, z, (f_number, flat, *cosines), per_mm)
+    geometry = (along, across, x, probe.elements_mm, depths, (f_number, flat, *cosines), per_mm)
+    shared = (_common_step(grid.spacing_mm[1], x.size, probe),) if windowed else ()
     work = x.size * z.size * values[:, :, 0].size
     if np.iscomplexobj(traces):
-        add = _kernels.sum_frames_complex if ensemble else _kernels.sum_complex
-        add.sized(work)(values, *geometry, turns, turns * waves.sampling_hz * start, out)
+        single = _kernels_window.sum_complex if windowed else _kernels.sum_complex
+        add = _kernels.sum_frames_complex if ensemble else single
+        add.sized(work)(values, *geometry, turns, turns * waves.sampling_hz * start, *shared, out)
     else:
-        add = _kernels.sum_frames_real if ensemble else _kernels.sum_real
-        add.sized(work)(values, *geometry, out)
+        single = _kernels_window.sum_real if windowed else _kernels.sum_real
+        add = _kernels.sum_frames_real if ensemble else single
+        add.sized(work)(values, *geometry, *shared, out)
     return _as_image(out, traces, compound)
 
 
@@ -143,6 +149,32 @@ def _channel_data(data: npt.ArrayLike, probe: LinearArray, waves: PlaneWaves) ->
     if traces.shape[2] < 2:
         raise ValueError(f"data must have at least 2 samples a trace, got shape {traces.shape}")
     return traces
+
+
+def _window_fits(values: Array, waves: PlaneWaves, grid: ImageGrid, per_mm: float) -> bool:
+    """Whether a block of depths reads so few samples that the AVX-512 kernels can fetch them at once."""
+    cosines = np.cos(waves.angles_rad)
+    samples = (_kernels_window.LANES - 1) * grid.spacing_mm[0] * per_mm * (1.0 + cosines.max())
+    fits = samples + 2.0 < _kernels_window.SPAN and cosines.min() >= 0.0
+    return _kernels_window.HAS_AVX512 and values.dtype == np.float32 and bool(fits)
+
+
+def _whole_blocks(depths_mm: npt.NDArray[np.float64], spacing_mm: float) -> npt.NDArray[np.float64]:
+    """Depths, carried on evenly to a whole number of blocks."""
+    more = np.arange(1, 1 + -depths_mm.size % _kernels_window.LANES)
+    return np.concatenate([depths_mm, depths_mm[-1] + spacing_mm * more])
+
+
+def _common_step(spacing_mm: float, n_columns: int, probe: LinearArray) -> tuple[int, int, float]:
+    """Column spacing and pitch as whole multiples of one length, (0, 0, 0.0) where that saves nothing."""
+    ratio = Fraction(spacing_mm / probe.pitch_mm).limit_denominator(16)
+    a, b = ratio.numerator, ratio.denominator
+    if a == 0 or 4 * (a * n_columns + b * probe.n_elements) > n_columns * probe.n_elements:
+        return 0, 0, 0.0
+    step_mm = spacing_mm / a
+    if abs(b * step_mm - probe.pitch_mm) * probe.n_elements > 1e-10:
+        return 0, 0, 0.0
+    return a, b, step_mm
 
 
 def _as_values(traces: Array) -> Array:
