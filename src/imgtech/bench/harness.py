@@ -16,7 +16,6 @@ from typing import Any
 from imgtech._core.validate import count
 from imgtech.io.atomic import write_text
 
-
 _SHORT_S = 0.5
 
 
