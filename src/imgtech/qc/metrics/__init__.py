@@ -1,9 +1,11 @@
 """Image-quality metrics on arrays with spacings, one family a file."""
 
+from imgtech.qc.metrics.contrast import contrast, sdnr
 from imgtech.qc.metrics.ct import cnr, ct_noise, edge_centre_uniformity
 from imgtech.qc.metrics.edge import Edge, fit_edge
 from imgtech.qc.metrics.geometry import diameter
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
+from imgtech.qc.metrics.independent import independent_pixels
 from imgtech.qc.metrics.mtf import MTF, slanted_edge_mtf
 from imgtech.qc.metrics.noise_power import noise_power_spectrum
 from imgtech.qc.metrics.nps import NPS
@@ -20,16 +22,19 @@ __all__ = [
     "RampSignal",
     "Rim",
     "cnr",
+    "contrast",
     "ct_noise",
     "diameter",
     "disk_rim",
     "edge_centre_uniformity",
     "fit_edge",
+    "independent_pixels",
     "noise_power_spectrum",
     "normalised_snr",
     "percent_integral_uniformity",
     "percent_signal_ghosting",
     "ramp_signal",
+    "sdnr",
     "slanted_edge_mtf",
     "slice_thickness",
     "snr_single_image",

@@ -12,6 +12,7 @@ from scipy import fft
 Floats = npt.NDArray[np.float64]
 
 _WINDOW = 5
+_CLEAR = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +49,12 @@ def pixel_number(weights: Floats) -> float:
 def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WINDOW) -> NoiseSize:
     r"""Sums of the autocorrelation of noise seen through regions.
 
-    The estimate :math:`\hat\rho(h)` of N pixels scatters with the variance :math:`K/N` and, as the
-    mean was taken off, is low by about :math:`K'/N`, where :math:`K = \sum\rho^2` and
-    :math:`K' = \sum\rho` (Bartlett). Summed over the n lags of the window both errors are known
-    multiples of the sums themselves and are divided out.
+    The mean of every region was taken off, so the estimate :math:`\hat\rho(h)` is low by
+    :math:`K' q(h)` with :math:`K' = \sum\rho` and :math:`q(h)` the pairs of all regions at lag h, each
+    divided by the pixels of its own region; the variance at lag 0 is low in the same way. That is solved
+    for :math:`K'` exactly. The squares of an estimate from N pixels are too high by its variance
+    :math:`K/N`, :math:`K = \sum\rho^2` (Bartlett), once for every lag, which is divided out. Lags
+    beyond the last ring that stands out of the scatter of white noise are not summed.
 
     Parameters
     ----------
@@ -71,13 +74,32 @@ def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WI
     return NoiseSize(linear=max(size.linear, 1.0), squared=max(size.squared, 1.0))
 
 
-def _sums(residuals: list[Floats], weights: list[Floats], window: int) -> NoiseSize:
-    correlation, share = autocorrelation(residuals, weights, window)
+def _sums(residuals: list[Floats], weights: list[Floats], window: int, *, whole: bool = False) -> NoiseSize:
+    correlation, share, low = _lagged(residuals, weights, window)
     pixels = sum(pixel_number(w) for w in weights)
-    others = float(share.sum() - 1)
-    linear = float(np.vdot(share, correlation)) / max(1 - others / pixels, 0.1)
-    squared = float(np.vdot(share, correlation**2)) / (1 + others / pixels)
+    reach = window if whole else _last_ring(correlation, share, pixels)
+    cut = slice(window - reach, window + reach + 1)
+    correlation, share, low = correlation[cut, cut], share[cut, cut], low[cut, cut]
+    at_zero = float(low[reach, reach])
+    total = float(np.vdot(share, correlation))
+    linear = total / max(1 - float(low.sum()) + total * at_zero, 0.1)
+    seen = share > 0
+    raised = correlation * (1 - linear * at_zero)
+    raised[seen] += linear * low[seen] / share[seen]
+    squared = float(np.vdot(share, raised**2)) / (1 + (np.count_nonzero(seen) - 1) / pixels)
     return NoiseSize(linear=linear, squared=squared)
+
+
+def _last_ring(correlation: Floats, share: Floats, pixels: float) -> int:
+    """Largest lag whose square ring of correlations stands out of what white noise scatters."""
+    window = correlation.shape[0] // 2
+    lag = np.abs(np.arange(-window, window + 1))
+    ring = np.maximum(lag[:, None], lag)
+    power = share * correlation**2 * pixels
+    means = np.array([power[ring == k].mean() for k in range(1, window + 1)])
+    # opposite lags are equal, so a ring holds 4 k values of a chi-square of one degree of freedom
+    limits = 1 + _CLEAR * np.sqrt(2 / (4 * np.arange(1, window + 1)))
+    return int(max(np.flatnonzero(means > limits) + 1, default=0))
 
 
 def autocorrelation(residuals: list[Floats], weights: list[Floats], window: int) -> tuple[Floats, Floats]:
@@ -86,24 +108,37 @@ def autocorrelation(residuals: list[Floats], weights: list[Floats], window: int)
     Both have the shape ``(2 window + 1, 2 window + 1)`` with lag zero in the middle; the autocorrelation
     is zero where hardly any pair is seen or the noise vanishes.
     """
+    correlation, share, _ = _lagged(residuals, weights, window)
+    return correlation, share
+
+
+def _lagged(residuals: list[Floats], weights: list[Floats], window: int) -> tuple[Floats, Floats, Floats]:
+    """Autocorrelation, share of pairs, and what the means of the regions take from it.
+
+    The last is the sum over regions of the pairs at a lag by the pixels of the region, divided by all
+    pairs at lag zero.
+    """
     shape = (2 * window + 1, 2 * window + 1)
-    products, overlaps = np.zeros(shape), np.zeros(shape)
+    products, overlaps, low = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for image, region in zip(residuals, weights, strict=True):
         rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
         box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
         w = region[box]
         r = w * (image[box] - np.vdot(w, image[box]) / w.sum())
         products += _lags(r, window)
-        overlaps += _lags(w, window)
+        pairs = _lags(w, window)
+        overlaps += pairs
+        low += pairs / pixel_number(w)
+    low = low / overlaps[window, window]
     share = overlaps / overlaps[window, window]
     correlation = np.zeros(shape)
     power = products[window, window]
     if power <= 0:
         correlation[window, window] = 1.0
-        return correlation, share
+        return correlation, share, low
     seen = share > 1e-3
     correlation[seen] = products[seen] / power / share[seen]
-    return correlation, np.where(seen, share, 0.0)
+    return correlation, np.where(seen, share, 0.0), np.where(seen, low, 0.0)
 
 
 def high_passed_size(noise: Floats, weights: list[Floats], kernel: Floats) -> NoiseSize:
@@ -128,7 +163,7 @@ def high_passed_size(noise: Floats, weights: list[Floats], kernel: Floats) -> No
         ``linear`` of the noise before the subtraction, ``squared`` of what is left.
     """
     window = 2
-    size = _sums([noise] * len(weights), weights, window)
+    size = _sums([noise] * len(weights), weights, window, whole=True)
     k = kernel / kernel.sum()
     rows, columns = k.shape[0] // 2, k.shape[1] // 2
     near = k[rows - window : rows + window + 1, columns - window : columns + window + 1]
@@ -152,3 +187,12 @@ def _lags(image: Floats, window: int) -> Floats:
 def mean_uncertainty(values: Floats, weights: Floats, size: NoiseSize) -> float:
     """Standard uncertainty of the weighted mean of correlated pixels (GUM 4.2.3)."""
     return math.sqrt(variance(values, weights) * size.linear / pixel_number(weights))
+
+
+def region_deviation(pixels: Floats, weights: Floats, size: NoiseSize) -> tuple[float, float]:
+    """Standard deviation, free of what the mean of correlated pixels takes, and its degrees of freedom."""
+    n = pixel_number(weights)
+    square = variance(pixels, weights) * (1 - 1 / n) / max(1 - size.linear / n, 0.1)
+    if square <= 1e-24 * float(np.vdot(weights, pixels) / weights.sum()) ** 2:
+        raise ValueError("the region must hold noise, got pixels that are all equal")
+    return math.sqrt(square), max(n / size.squared - 1, 1.0)
