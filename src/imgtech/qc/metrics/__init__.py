@@ -1,8 +1,10 @@
 """Image-quality metrics on arrays with spacings, one family a file."""
 
+from imgtech.qc.metrics.bars import bar_mtf
 from imgtech.qc.metrics.contrast import contrast, sdnr
 from imgtech.qc.metrics.ct import cnr, ct_noise, edge_centre_uniformity
 from imgtech.qc.metrics.edge import Edge, fit_edge
+from imgtech.qc.metrics.flood import flood_uniformity
 from imgtech.qc.metrics.geometry import diameter
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
 from imgtech.qc.metrics.independent import independent_pixels
@@ -21,6 +23,7 @@ __all__ = [
     "Edge",
     "RampSignal",
     "Rim",
+    "bar_mtf",
     "cnr",
     "contrast",
     "ct_noise",
@@ -28,6 +31,7 @@ __all__ = [
     "disk_rim",
     "edge_centre_uniformity",
     "fit_edge",
+    "flood_uniformity",
     "independent_pixels",
     "noise_power_spectrum",
     "normalised_snr",
