@@ -24,6 +24,7 @@ PUBLIC_ROOMS = (
     "imgtech.recon.ct",
     "imgtech.recon.gridding",
     "imgtech.recon.mri",
+    "imgtech.recon.solvers",
     "imgtech.recon.ultrasound",
     "imgtech.qc",
     "imgtech.qc.locate",
