@@ -22,6 +22,7 @@ PUBLIC_ROOMS = (
     "imgtech.io.raw",
     "imgtech.recon",
     "imgtech.recon.ct",
+    "imgtech.recon.ct.corrections",
     "imgtech.recon.gridding",
     "imgtech.recon.mri",
     "imgtech.recon.solvers",
