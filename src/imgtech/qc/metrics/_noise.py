@@ -46,7 +46,9 @@ def pixel_number(weights: Floats) -> float:
     return float(weights.sum() ** 2 / np.vdot(weights, weights))
 
 
-def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WINDOW) -> NoiseSize:
+def noise_size(
+    residuals: list[Floats], weights: list[Floats], window: int | tuple[int, int] = _WINDOW
+) -> NoiseSize:
     r"""Sums of the autocorrelation of noise seen through regions.
 
     The mean of every region was taken off, so the estimate :math:`\hat\rho(h)` is low by
@@ -62,8 +64,8 @@ def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WI
         Images ``(ny, nx)`` of noise.
     weights : list of numpy.ndarray
         One region for every image.
-    window : int, optional
-        Largest lag that is looked at, in pixels along either axis.
+    window : int or (int, int), optional
+        Largest lag that is looked at, in pixels along either axis or along y and x.
 
     Returns
     -------
@@ -74,13 +76,18 @@ def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WI
     return NoiseSize(linear=max(size.linear, 1.0), squared=max(size.squared, 1.0))
 
 
-def _sums(residuals: list[Floats], weights: list[Floats], window: int, *, whole: bool = False) -> NoiseSize:
-    correlation, share, low = _lagged(residuals, weights, window)
+def _sums(
+    residuals: list[Floats], weights: list[Floats], window: int | tuple[int, int], *, whole: bool = False
+) -> NoiseSize:
+    correlation, share, low = _lagged(residuals, weights, _pair(window))
     pixels = sum(pixel_number(w) for w in weights)
-    reach = window if whole else _last_ring(correlation, share, pixels)
-    cut = slice(window - reach, window + reach + 1)
-    correlation, share, low = correlation[cut, cut], share[cut, cut], low[cut, cut]
-    at_zero = float(low[reach, reach])
+    middle = (share.shape[0] // 2, share.shape[1] // 2)
+    if not whole:
+        last = _last_ring(correlation, share, pixels)
+        cut = tuple(slice(max(m - last, 0), m + last + 1) for m in middle)
+        middle = (min(middle[0], last), min(middle[1], last))
+        correlation, share, low = correlation[cut], share[cut], low[cut]
+    at_zero = float(low[middle])
     total = float(np.vdot(share, correlation))
     linear = total / max(1 - float(low.sum()) + total * at_zero, 0.1)
     seen = share > 0
@@ -92,33 +99,39 @@ def _sums(residuals: list[Floats], weights: list[Floats], window: int, *, whole:
 
 def _last_ring(correlation: Floats, share: Floats, pixels: float) -> int:
     """Largest lag whose square ring of correlations stands out of what white noise scatters."""
-    window = correlation.shape[0] // 2
-    lag = np.abs(np.arange(-window, window + 1))
-    ring = np.maximum(lag[:, None], lag)
+    lags = [np.abs(np.arange(n) - n // 2) for n in correlation.shape]
+    ring = np.maximum(lags[0][:, None], lags[1])
     power = share * correlation**2 * pixels
-    means = np.array([power[ring == k].mean() for k in range(1, window + 1)])
-    # opposite lags are equal, so a ring holds 4 k values of a chi-square of one degree of freedom
-    limits = 1 + _CLEAR * np.sqrt(2 / (4 * np.arange(1, window + 1)))
-    return int(max(np.flatnonzero(means > limits) + 1, default=0))
+    last = 0
+    for k in range(1, int(ring.max()) + 1):
+        # opposite lags are equal: half of the lags of a ring are values of their own
+        here = power[ring == k]
+        if here.mean() > 1 + _CLEAR * np.sqrt(2 / (here.size / 2)):
+            last = k
+    return last
 
 
-def autocorrelation(residuals: list[Floats], weights: list[Floats], window: int) -> tuple[Floats, Floats]:
+def autocorrelation(
+    residuals: list[Floats], weights: list[Floats], window: int | tuple[int, int]
+) -> tuple[Floats, Floats]:
     """Normalised autocorrelation of noise seen through regions, and the share of pairs of each lag.
 
-    Both have the shape ``(2 window + 1, 2 window + 1)`` with lag zero in the middle; the autocorrelation
-    is zero where hardly any pair is seen or the noise vanishes.
+    Both have the shape ``(2 wy + 1, 2 wx + 1)`` for a window ``(wy, wx)``, or twice the same, with lag zero
+    in the middle; the autocorrelation is zero where hardly any pair is seen or the noise vanishes.
     """
-    correlation, share, _ = _lagged(residuals, weights, window)
+    correlation, share, _ = _lagged(residuals, weights, _pair(window))
     return correlation, share
 
 
-def _lagged(residuals: list[Floats], weights: list[Floats], window: int) -> tuple[Floats, Floats, Floats]:
+def _lagged(
+    residuals: list[Floats], weights: list[Floats], window: tuple[int, int]
+) -> tuple[Floats, Floats, Floats]:
     """Autocorrelation, share of pairs, and what the means of the regions take from it.
 
     The last is the sum over regions of the pairs at a lag by the pixels of the region, divided by all
     pairs at lag zero.
     """
-    shape = (2 * window + 1, 2 * window + 1)
+    shape = (2 * window[0] + 1, 2 * window[1] + 1)
     products, overlaps, low = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for image, region in zip(residuals, weights, strict=True):
         rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
@@ -129,12 +142,12 @@ def _lagged(residuals: list[Floats], weights: list[Floats], window: int) -> tupl
         pairs = _lags(w, window)
         overlaps += pairs
         low += pairs / pixel_number(w)
-    low = low / overlaps[window, window]
-    share = overlaps / overlaps[window, window]
+    low = low / overlaps[window]
+    share = overlaps / overlaps[window]
     correlation = np.zeros(shape)
-    power = products[window, window]
+    power = products[window]
     if power <= 0:
-        correlation[window, window] = 1.0
+        correlation[window] = 1.0
         return correlation, share, low
     seen = share > 1e-3
     correlation[seen] = products[seen] / power / share[seen]
@@ -175,13 +188,18 @@ def high_passed_size(noise: Floats, weights: list[Floats], kernel: Floats) -> No
     return NoiseSize(linear=linear, squared=max(size.squared, 1.0))
 
 
-def _lags(image: Floats, window: int) -> Floats:
+def _lags(image: Floats, window: int | tuple[int, int]) -> Floats:
     """Sums of products of an image with itself, shifted by up to ``window`` pixels either way."""
-    shape = [fft.next_fast_len(n + window, real=True) for n in image.shape]
+    window = _pair(window)
+    shape = [fft.next_fast_len(n + w, real=True) for n, w in zip(image.shape, window, strict=True)]
     power = np.abs(fft.rfft2(image, s=shape)) ** 2
     full = fft.irfft2(power, s=shape)
-    reach = np.arange(-window, window + 1)
-    return np.asarray(full[np.ix_(reach % shape[0], reach % shape[1])])
+    y, x = (np.arange(-w, w + 1) % n for w, n in zip(window, shape, strict=True))
+    return np.asarray(full[np.ix_(y, x)])
+
+
+def _pair(window: int | tuple[int, int]) -> tuple[int, int]:
+    return (window, window) if isinstance(window, int) else window
 
 
 def mean_uncertainty(values: Floats, weights: Floats, size: NoiseSize) -> float:
