@@ -79,11 +79,51 @@ def noise_size(
 def _sums(
     residuals: list[Floats], weights: list[Floats], window: int | tuple[int, int], *, whole: bool = False
 ) -> NoiseSize:
-    correlation, share, low = _lagged(residuals, weights, _pair(window))
+    raised, share, linear = _debiased(residuals, weights, window, whole=whole)
     pixels = sum(pixel_number(w) for w in weights)
+    squared = float(np.vdot(share, raised**2)) / (1 + (np.count_nonzero(share) - 1) / pixels)
+    return NoiseSize(linear=linear, squared=squared)
+
+
+def noise_of_sums(kernels: list[Floats], correlation: Floats) -> Floats:
+    """Standard deviation of sums of noise of 1, each weighted by a kernel, with an autocorrelation."""
+    window = (correlation.shape[0] // 2, correlation.shape[1] // 2)
+    squares = [float(np.vdot(_lags(kernel, window), correlation)) for kernel in kernels]
+    floor = [0.05 * float(np.vdot(kernel, kernel)) for kernel in kernels]
+    return np.sqrt(np.maximum(squares, floor))
+
+
+def noise_correlation(
+    residuals: list[Floats], weights: list[Floats], window: int = _WINDOW, *, taken: int = 1
+) -> tuple[float, Floats]:
+    """Standard deviation of the noise and its autocorrelation, lag zero in the middle.
+
+    ``taken`` is the number of terms of the trend that was taken off every region.
+    """
+    raised, _, linear = _debiased(residuals, weights, window, taken=taken)
+    power = sum(
+        float(np.vdot(w, (r - np.vdot(w, r) / w.sum()) ** 2)) for r, w in zip(residuals, weights, strict=True)
+    )
+    total = sum(float(w.sum()) for w in weights)
+    lost = taken * max(linear, 1.0) * len(weights) / total
+    at_zero = raised[raised.shape[0] // 2, raised.shape[1] // 2]
+    return math.sqrt(power / total / max(1 - lost, 0.1)), raised / at_zero
+
+
+def _debiased(
+    residuals: list[Floats],
+    weights: list[Floats],
+    window: int | tuple[int, int],
+    *,
+    whole: bool = False,
+    taken: int = 1,
+) -> tuple[Floats, Floats, float]:
+    """Autocorrelation freed of what the means take, share of pairs, and the sum of both."""
+    correlation, share, low = _lagged(residuals, weights, _pair(window))
+    low = taken * low
     middle = (share.shape[0] // 2, share.shape[1] // 2)
     if not whole:
-        last = _last_ring(correlation, share, pixels)
+        last = _last_ring(correlation, share, sum(pixel_number(w) for w in weights))
         cut = tuple(slice(max(m - last, 0), m + last + 1) for m in middle)
         middle = (min(middle[0], last), min(middle[1], last))
         correlation, share, low = correlation[cut], share[cut], low[cut]
@@ -93,8 +133,7 @@ def _sums(
     seen = share > 0
     raised = correlation * (1 - linear * at_zero)
     raised[seen] += linear * low[seen] / share[seen]
-    squared = float(np.vdot(share, raised**2)) / (1 + (np.count_nonzero(seen) - 1) / pixels)
-    return NoiseSize(linear=linear, squared=squared)
+    return raised, share, linear
 
 
 def _last_ring(correlation: Floats, share: Floats, pixels: float) -> int:
