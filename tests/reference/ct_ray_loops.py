@@ -1,4 +1,4 @@
-"""Distance-driven projection from a point source the plain way: float64, one channel and one pixel at a time."""
+"""Distance-driven projection from a point source the plain way: float64, pixel by pixel."""
 
 from __future__ import annotations
 

@@ -169,7 +169,9 @@ def test_fan_forward_of_a_pixel_disk_meets_its_line_integrals(detector):
 
 @pytest.mark.parametrize("detector", ["flat", "curved"])
 def test_cone_forward_of_a_voxel_ball_meets_its_line_integrals(detector):
-    ball = Phantom(shapes=(Ellipsoid(value=0.02, semi_axes_mm=(9.0, 12.0, 13.0), center_mm=(2.0, 3.0, -4.0)),))
+    ball = Phantom(
+        shapes=(Ellipsoid(value=0.02, semi_axes_mm=(9.0, 12.0, 13.0), center_mm=(2.0, 3.0, -4.0)),)
+    )
     beam = ConeBeam.helical(
         pitch_mm=7.0,
         n_turns=1.5,

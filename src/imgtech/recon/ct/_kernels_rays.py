@@ -110,7 +110,9 @@ def _project_segment(integrals, pixels, along, across, slope, step, way_mm, n, t
 
 
 @kernel(parallel=True)
-def project_fan(pixels, transposed, n_by_y, view, first, count, along, across, slope, step, way_mm, touching, out):
+def project_fan(
+    pixels, transposed, n_by_y, view, first, count, along, across, slope, step, way_mm, touching, out
+):
     """Mean line integral of every channel of every segment: ``out`` is ``(view, channel)``."""
     by_y = np.empty((pixels.shape[0], pixels.shape[1] + 1))
     by_x = np.empty((pixels.shape[1], pixels.shape[0] + 1))
@@ -192,7 +194,15 @@ def adjoint_fan(
         if tile < n_tiles:
             some = slice(tile * _PLANES, (tile + 1) * _PLANES)
             _spread_tile(
-                values[:m], along[:m], across[:m], slope[:m], ahead[:m], count[:m], touching, some.start, pixels[some]
+                values[:m],
+                along[:m],
+                across[:m],
+                slope[:m],
+                ahead[:m],
+                count[:m],
+                touching,
+                some.start,
+                pixels[some],
             )
         else:
             some = slice((tile - n_tiles) * _PLANES, (tile - n_tiles + 1) * _PLANES)
@@ -331,7 +341,9 @@ def project_cone(
 
 
 @helper
-def _spread_plane(sums, by_y, p, distance, across, slope, step, far, height, rise, tall, ramp, column, columns):
+def _spread_plane(
+    sums, by_y, p, distance, across, slope, step, far, height, rise, tall, ramp, column, columns
+):
     """Transpose of :func:`_project_plane`: the same stretches, summed over detector elements.
 
     The part of a voxel that a row covers is a difference of running sums over rows at the voxel's ends.

@@ -140,9 +140,7 @@ def _weights(weights: npt.ArrayLike | None, data: FloatArray) -> FloatArray | No
     if found.shape != data.shape:
         raise ValueError(f"weights must have shape {data.shape}, got {found.shape}")
     if found.min() < 0 or found.max() == 0:
-        raise ValueError(
-            f"weights must not be negative and not all zero, got {found.min()} to {found.max()}"
-        )
+        raise ValueError(f"weights must not be negative and not all zero, got {found.min()} to {found.max()}")
     return found.astype(data.dtype)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from imgtech._core.validate import FloatArray
 from imgtech.geometry import ConeBeam, FanBeam, ImageGrid

@@ -38,8 +38,8 @@ class Projector(LinearOperator):
     :math:`\max(|d_x \cos\theta|, |d_y \sin\theta|)` with the area of the pixel, its position rounded to 1/16
     of that width.
 
-    *Fan and cone beam*, flat or curved, on a circle or a helix, with or without a flying focal spot. The image
-    is a stack of planes across the axis, x or y, that the ray follows most closely, chosen for every
+    *Fan and cone beam*, flat or curved, on a circle or a helix, with or without a flying focal spot. The
+    image is a stack of planes across the axis, x or y, that the ray follows most closely, chosen for every
     ray. A channel takes from each plane the mean between the places where the rays through its edges
     cross it, times the length of its ray between two planes. Nothing is rounded. In a cone, a row likewise
     takes the mean between the heights of its edges along the middle ray of the channel.
@@ -161,7 +161,8 @@ class Projector(LinearOperator):
             add_rows.sized(len(fine) * upright.size)(
                 fine, block.start, block.slope, block.n_by_rows, upright, lying
             )
-        return upright + lying.T
+        upright += lying.T
+        return upright
 
     def _footprint(
         self, block: ViewBlock
