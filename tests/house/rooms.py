@@ -22,8 +22,10 @@ PUBLIC_ROOMS = (
     "imgtech.io.raw",
     "imgtech.recon",
     "imgtech.recon.ct",
+    "imgtech.recon.ct.corrections",
     "imgtech.recon.gridding",
     "imgtech.recon.mri",
+    "imgtech.recon.solvers",
     "imgtech.recon.ultrasound",
     "imgtech.qc",
     "imgtech.qc.locate",
@@ -31,6 +33,7 @@ PUBLIC_ROOMS = (
     "imgtech.qc.pose",
     "imgtech.qc.protocols",
     "imgtech.qc.roi",
+    "imgtech.qc.uncertainty",
     "imgtech.report",
     "imgtech.bench",
 )

@@ -45,7 +45,9 @@ def pixel_number(weights: Floats) -> float:
     return float(weights.sum() ** 2 / np.vdot(weights, weights))
 
 
-def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WINDOW) -> NoiseSize:
+def noise_size(
+    residuals: list[Floats], weights: list[Floats], window: int | tuple[int, int] = _WINDOW
+) -> NoiseSize:
     r"""Sums of the autocorrelation of noise seen through regions.
 
     The estimate :math:`\hat\rho(h)` of N pixels scatters with the variance :math:`K/N` and, as the
@@ -59,8 +61,8 @@ def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WI
         Images ``(ny, nx)`` of noise.
     weights : list of numpy.ndarray
         One region for every image.
-    window : int, optional
-        Largest lag that is looked at, in pixels along either axis.
+    window : int or (int, int), optional
+        Largest lag that is looked at, in pixels along either axis or along y and x.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def noise_size(residuals: list[Floats], weights: list[Floats], window: int = _WI
     return NoiseSize(linear=max(size.linear, 1.0), squared=max(size.squared, 1.0))
 
 
-def _sums(residuals: list[Floats], weights: list[Floats], window: int) -> NoiseSize:
+def _sums(residuals: list[Floats], weights: list[Floats], window: int | tuple[int, int]) -> NoiseSize:
     correlation, share = autocorrelation(residuals, weights, window)
     pixels = sum(pixel_number(w) for w in weights)
     others = float(share.sum() - 1)
@@ -80,13 +82,16 @@ def _sums(residuals: list[Floats], weights: list[Floats], window: int) -> NoiseS
     return NoiseSize(linear=linear, squared=squared)
 
 
-def autocorrelation(residuals: list[Floats], weights: list[Floats], window: int) -> tuple[Floats, Floats]:
+def autocorrelation(
+    residuals: list[Floats], weights: list[Floats], window: int | tuple[int, int]
+) -> tuple[Floats, Floats]:
     """Normalised autocorrelation of noise seen through regions, and the share of pairs of each lag.
 
-    Both have the shape ``(2 window + 1, 2 window + 1)`` with lag zero in the middle; the autocorrelation
-    is zero where hardly any pair is seen or the noise vanishes.
+    Both have the shape ``(2 wy + 1, 2 wx + 1)`` for a window ``(wy, wx)``, or twice the same, with lag zero
+    in the middle; the autocorrelation is zero where hardly any pair is seen or the noise vanishes.
     """
-    shape = (2 * window + 1, 2 * window + 1)
+    window = _pair(window)
+    shape = (2 * window[0] + 1, 2 * window[1] + 1)
     products, overlaps = np.zeros(shape), np.zeros(shape)
     for image, region in zip(residuals, weights, strict=True):
         rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
@@ -95,11 +100,11 @@ def autocorrelation(residuals: list[Floats], weights: list[Floats], window: int)
         r = w * (image[box] - np.vdot(w, image[box]) / w.sum())
         products += _lags(r, window)
         overlaps += _lags(w, window)
-    share = overlaps / overlaps[window, window]
+    share = overlaps / overlaps[window]
     correlation = np.zeros(shape)
-    power = products[window, window]
+    power = products[window]
     if power <= 0:
-        correlation[window, window] = 1.0
+        correlation[window] = 1.0
         return correlation, share
     seen = share > 1e-3
     correlation[seen] = products[seen] / power / share[seen]
@@ -140,13 +145,18 @@ def high_passed_size(noise: Floats, weights: list[Floats], kernel: Floats) -> No
     return NoiseSize(linear=linear, squared=max(size.squared, 1.0))
 
 
-def _lags(image: Floats, window: int) -> Floats:
+def _lags(image: Floats, window: int | tuple[int, int]) -> Floats:
     """Sums of products of an image with itself, shifted by up to ``window`` pixels either way."""
-    shape = [fft.next_fast_len(n + window, real=True) for n in image.shape]
+    window = _pair(window)
+    shape = [fft.next_fast_len(n + w, real=True) for n, w in zip(image.shape, window, strict=True)]
     power = np.abs(fft.rfft2(image, s=shape)) ** 2
     full = fft.irfft2(power, s=shape)
-    reach = np.arange(-window, window + 1)
-    return np.asarray(full[np.ix_(reach % shape[0], reach % shape[1])])
+    y, x = (np.arange(-w, w + 1) % n for w, n in zip(window, shape, strict=True))
+    return np.asarray(full[np.ix_(y, x)])
+
+
+def _pair(window: int | tuple[int, int]) -> tuple[int, int]:
+    return (window, window) if isinstance(window, int) else window
 
 
 def mean_uncertainty(values: Floats, weights: Floats, size: NoiseSize) -> float:
