@@ -1,12 +1,16 @@
 """Image-quality metrics on arrays with spacings, one family a file."""
 
-from imgtech.qc.metrics.bars import bar_contrast, bar_modulation, coltman_mtf, droege_morin_mtf
+from imgtech.qc.metrics.bars import bar_mtf
+from imgtech.qc.metrics.contrast import contrast, sdnr
 from imgtech.qc.metrics.ct import cnr, ct_noise, edge_centre_uniformity
 from imgtech.qc.metrics.disk_mtf import disk_mtf
 from imgtech.qc.metrics.edge import Edge, fit_edge
 from imgtech.qc.metrics.edge_mtf import slanted_edge_mtf
+from imgtech.qc.metrics.flood import flood_uniformity
 from imgtech.qc.metrics.geometry import diameter
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
+from imgtech.qc.metrics.independent import independent_pixels
+from imgtech.qc.metrics.line_pairs import bar_contrast, bar_modulation, coltman_mtf, droege_morin_mtf
 from imgtech.qc.metrics.mtf import MTF
 from imgtech.qc.metrics.noise_power import noise_power_spectrum
 from imgtech.qc.metrics.nps import NPS
@@ -27,9 +31,11 @@ __all__ = [
     "Rim",
     "bar_contrast",
     "bar_modulation",
+    "bar_mtf",
     "bead_mtf",
     "cnr",
     "coltman_mtf",
+    "contrast",
     "ct_noise",
     "diameter",
     "disk_mtf",
@@ -38,11 +44,14 @@ __all__ = [
     "edge_centre_uniformity",
     "fit_edge",
     "fit_point",
+    "flood_uniformity",
+    "independent_pixels",
     "noise_power_spectrum",
     "normalised_snr",
     "percent_integral_uniformity",
     "percent_signal_ghosting",
     "ramp_signal",
+    "sdnr",
     "slanted_edge_mtf",
     "slice_thickness",
     "snr_single_image",
