@@ -9,6 +9,7 @@ from imgtech.qc.metrics.edge_mtf import slanted_edge_mtf
 from imgtech.qc.metrics.flood import flood_uniformity
 from imgtech.qc.metrics.geometry import diameter
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
+from imgtech.qc.metrics.holes import hole_dip
 from imgtech.qc.metrics.independent import independent_pixels
 from imgtech.qc.metrics.line_pairs import bar_contrast, bar_modulation, coltman_mtf, droege_morin_mtf
 from imgtech.qc.metrics.mtf import MTF
@@ -17,10 +18,17 @@ from imgtech.qc.metrics.nps import NPS
 from imgtech.qc.metrics.point import Point, fit_point
 from imgtech.qc.metrics.point_mtf import bead_mtf, wire_mtf
 from imgtech.qc.metrics.rim import Rim, disk_rim
+from imgtech.qc.metrics.slice_profile import (
+    SliceProfile,
+    bead_slice_profile,
+    opposed_ramps,
+    ramp_slice_profile,
+)
 from imgtech.qc.metrics.slice_thickness import RampSignal, ramp_signal, slice_thickness
 from imgtech.qc.metrics.snr import normalised_snr, snr_smoothing, snr_two_images
 from imgtech.qc.metrics.snr_air import snr_single_image
 from imgtech.qc.metrics.uniformity import percent_integral_uniformity
+from imgtech.qc.metrics.widths import profile_width
 
 __all__ = [
     "MTF",
@@ -29,10 +37,12 @@ __all__ = [
     "Point",
     "RampSignal",
     "Rim",
+    "SliceProfile",
     "bar_contrast",
     "bar_modulation",
     "bar_mtf",
     "bead_mtf",
+    "bead_slice_profile",
     "cnr",
     "coltman_mtf",
     "contrast",
@@ -45,12 +55,16 @@ __all__ = [
     "fit_edge",
     "fit_point",
     "flood_uniformity",
+    "hole_dip",
     "independent_pixels",
     "noise_power_spectrum",
     "normalised_snr",
+    "opposed_ramps",
     "percent_integral_uniformity",
     "percent_signal_ghosting",
+    "profile_width",
     "ramp_signal",
+    "ramp_slice_profile",
     "sdnr",
     "slanted_edge_mtf",
     "slice_thickness",
