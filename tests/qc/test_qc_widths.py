@@ -155,7 +155,7 @@ def test_noise_alone_is_called_resolved_as_seldom_as_it_says(rng) -> None:
 
 def test_what_cannot_be_measured_is_refused_with_the_reason() -> None:
     x = np.arange(-20, 21) * 0.5
-    with pytest.raises(ValueError, match="fall to 0.5 of its height"):
+    with pytest.raises(ValueError, match=r"fall to 0\.5 of its height"):
         profile_width(x[:25], bell(x)[:25], background=0.0)
     with pytest.raises(ValueError, match="peak between its ends"):
         profile_width(x, x, background=-100.0)

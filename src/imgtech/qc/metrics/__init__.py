@@ -14,9 +14,16 @@ from imgtech.qc.metrics.independent import independent_pixels
 from imgtech.qc.metrics.line_pairs import bar_contrast, bar_modulation, coltman_mtf, droege_morin_mtf
 from imgtech.qc.metrics.mtf import MTF
 from imgtech.qc.metrics.noise_power import noise_power_spectrum
+from imgtech.qc.metrics.noise_power_nd import (
+    VolumeNPS,
+    line_noise_power,
+    noise_power_along,
+    volume_noise_power,
+)
 from imgtech.qc.metrics.nps import NPS
 from imgtech.qc.metrics.point import Point, fit_point
 from imgtech.qc.metrics.point_mtf import bead_mtf, wire_mtf
+from imgtech.qc.metrics.quanta import dqe, neq
 from imgtech.qc.metrics.rim import Rim, disk_rim
 from imgtech.qc.metrics.slice_profile import (
     SliceProfile,
@@ -27,6 +34,7 @@ from imgtech.qc.metrics.slice_profile import (
 from imgtech.qc.metrics.slice_thickness import RampSignal, ramp_signal, slice_thickness
 from imgtech.qc.metrics.snr import normalised_snr, snr_smoothing, snr_two_images
 from imgtech.qc.metrics.snr_air import snr_single_image
+from imgtech.qc.metrics.spectral_curve import SpectralCurve
 from imgtech.qc.metrics.uniformity import percent_integral_uniformity
 from imgtech.qc.metrics.widths import profile_width
 
@@ -38,6 +46,8 @@ __all__ = [
     "RampSignal",
     "Rim",
     "SliceProfile",
+    "SpectralCurve",
+    "VolumeNPS",
     "bar_contrast",
     "bar_modulation",
     "bar_mtf",
@@ -50,6 +60,7 @@ __all__ = [
     "diameter",
     "disk_mtf",
     "disk_rim",
+    "dqe",
     "droege_morin_mtf",
     "edge_centre_uniformity",
     "fit_edge",
@@ -57,6 +68,9 @@ __all__ = [
     "flood_uniformity",
     "hole_dip",
     "independent_pixels",
+    "line_noise_power",
+    "neq",
+    "noise_power_along",
     "noise_power_spectrum",
     "normalised_snr",
     "opposed_ramps",
@@ -71,5 +85,6 @@ __all__ = [
     "snr_single_image",
     "snr_smoothing",
     "snr_two_images",
+    "volume_noise_power",
     "wire_mtf",
 ]
