@@ -9,6 +9,7 @@ from imgtech.qc.metrics import slanted_edge_mtf
 from imgtech.recon.ct import fbp
 from imgtech.recon.ct.corrections import (
     fill_defective_channels,
+    remove_stripes_smoothing,
     remove_stripes_sorting,
     remove_stripes_wavelet,
 )
@@ -33,13 +34,19 @@ def ring_level(sinogram):
     return np.sqrt(np.mean((fbp(sinogram, BEAM, GRID) - fbp(CLEAN, BEAM, GRID)) ** 2))
 
 
-@pytest.mark.parametrize(("remove", "left"), [(remove_stripes_sorting, 0.2), (remove_stripes_wavelet, 0.35)])
+@pytest.mark.parametrize(
+    ("remove", "left"),
+    [(remove_stripes_sorting, 0.2), (remove_stripes_smoothing, 0.25), (remove_stripes_wavelet, 0.35)],
+)
 def test_rings_of_narrow_stripes_go(remove, left):
     pytest.importorskip("pywt", reason="needs PyWavelets")
     assert ring_level(remove(striped())) < left * ring_level(striped())
 
 
-@pytest.mark.parametrize("remove", [remove_stripes_sorting, fill_defective_channels, remove_stripes_wavelet])
+@pytest.mark.parametrize(
+    "remove",
+    [remove_stripes_sorting, remove_stripes_smoothing, fill_defective_channels, remove_stripes_wavelet],
+)
 def test_a_stack_is_treated_slice_by_slice_in_its_own_precision(remove):
     pytest.importorskip("pywt", reason="needs PyWavelets")
     stack = np.stack([striped(), CLEAN]).astype(np.float32)
@@ -71,13 +78,17 @@ def test_stuck_jumping_and_partial_channels_are_filled_and_the_rest_stays_bit_by
 def test_a_clean_sinogram_hardly_changes():
     np.testing.assert_array_equal(fill_defective_channels(CLEAN), CLEAN)
     assert np.sqrt(np.mean((remove_stripes_sorting(CLEAN) - CLEAN) ** 2)) < 2e-3 * CLEAN.max()
+    assert np.sqrt(np.mean((remove_stripes_smoothing(CLEAN) - CLEAN) ** 2)) < 2e-3 * CLEAN.max()
     assert np.sqrt(np.mean((remove_stripes_wavelet(CLEAN) - CLEAN) ** 2)) < 8e-3 * CLEAN.max()
     flat = np.full((40, 60), 0.7)
     np.testing.assert_array_equal(remove_stripes_sorting(flat), flat)
     np.testing.assert_array_equal(fill_defective_channels(flat), flat)
 
 
-@pytest.mark.parametrize("remove", [remove_stripes_sorting, remove_stripes_wavelet, fill_defective_channels])
+@pytest.mark.parametrize(
+    "remove",
+    [remove_stripes_sorting, remove_stripes_smoothing, remove_stripes_wavelet, fill_defective_channels],
+)
 def test_edges_keep_their_mtf(remove):
     pytest.importorskip("pywt", reason="needs PyWavelets")
     beam = ParallelBeam.half_turn(n_views=360, n_channels=321, channel_spacing_mm=0.35)
@@ -96,6 +107,7 @@ def test_edges_keep_their_mtf(remove):
         (lambda s: remove_stripes_sorting(s * np.nan), "sinogram must be finite"),
         (lambda s: remove_stripes_sorting(s, width=2), "width must be at least 3"),
         (lambda s: fill_defective_channels(s, width=242), "width must be at most the 241 channels"),
+        (lambda s: remove_stripes_smoothing(s, sigma_channels=0.0), "sigma_channels must be positive"),
         (lambda s: fill_defective_channels(s, ratio=1.0), "ratio must lie above 1"),
         (lambda s: remove_stripes_sorting(s[0]), "sinogram must have 2 or 3 axes"),
         (lambda s: remove_stripes_wavelet(s, wavelet="morl"), "wavelet must be a discrete wavelet"),

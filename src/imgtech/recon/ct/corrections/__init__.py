@@ -19,6 +19,7 @@ from imgtech.recon.ct.corrections.metal import MetalReduction, reduce_metal
 from imgtech.recon.ct.corrections.scatter import subtract_kernel_scatter, subtract_uniform_scatter
 from imgtech.recon.ct.corrections.stripes import (
     fill_defective_channels,
+    remove_stripes_smoothing,
     remove_stripes_sorting,
     remove_stripes_wavelet,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "lower_dose",
     "measure_hounsfield_scale",
     "reduce_metal",
+    "remove_stripes_smoothing",
     "remove_stripes_sorting",
     "remove_stripes_wavelet",
     "subtract_kernel_scatter",

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from imgtech._core.validate import FloatArray, one_of, positive, real_image
 from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam
@@ -51,7 +51,8 @@ def reduce_metal(
 ) -> MetalReduction:
     """Replace the line integrals through metal.
 
-    Pixels above ``metal_above_per_mm`` are metal; their projection marks the trace. ``"linear"`` fills it
+    Pixels above ``metal_above_per_mm`` are metal; their projection, a pixel wider,
+    marks the trace. ``"linear"`` fills it
     along the channels by straight lines between its rims (Kalender et al. 1987). ``"normalized"`` makes a
     prior from the image of the linear fill (air, water, and bone as it is, slightly smoothed), divides the
     scan by the projection of the prior, fills the now flat ratio and multiplies back (Meyer et al. 2010),
@@ -113,7 +114,7 @@ def reduce_metal(
         raise ValueError(
             f"metal_above_per_mm must be reached in the image, got {limit:.4g} and no such pixel"
         )
-    path_mm = project(metal.astype(measured.dtype), beam, grid)
+    path_mm = project(binary_dilation(metal).astype(measured.dtype), beam, grid)
     trace = path_mm > _TRACE * path_mm.max()
     if trace.all(axis=1).any():
         raise ValueError("metal_above_per_mm must leave rays beside the metal in every view, got none in one")
