@@ -11,7 +11,7 @@ import scipy.fft
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import positive, real_image
 from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam
-from imgtech.recon.ct._kernels_parallel import add_rows, columns_seen, resample
+from imgtech.recon.ct._kernels_parallel import add_rows, columns_seen, join, resample
 from imgtech.recon.ct._rebin import to_parallel
 from imgtech.recon.ct._rows import view_blocks
 from imgtech.recon.ct.filters import Window, ramp_response, window_response
@@ -104,8 +104,8 @@ def fbp(
     response *= window_response(window, np.linspace(0.0, 1.0, len(response)), cutoff=cutoff)
     response[-1] /= 2  # the Nyquist sample stands for both of its signs once the spectrum is longer
     weights = angular_weights(beam.angles_rad)
-    images = _smear(stack, beam, grid, weights, response.astype(stack.dtype))
-    images *= _seen_by_all_views(beam, grid)
+    seen = _seen_by_all_views(beam, grid)
+    images = _smear(stack, beam, grid, weights, response.astype(stack.dtype), seen)
     return images if np.ndim(sinogram) == 3 else images[0]
 
 
@@ -152,7 +152,8 @@ def backproject(sinogram: npt.ArrayLike, beam: ParallelBeam, grid: ImageGrid) ->
            [ 1.,  2.,  3.]])
     """
     stack = _sinograms(sinogram, beam, grid)
-    images = _smear(stack, beam, grid, np.ones(beam.n_views), None)
+    everything = np.broadcast_to(np.array([0, grid.shape[1]]), (grid.shape[0], 2))
+    images = _smear(stack, beam, grid, np.ones(beam.n_views), None, np.ascontiguousarray(everything))
     return images if np.ndim(sinogram) == 3 else images[0]
 
 
@@ -206,8 +207,9 @@ def _smear(
     grid: ImageGrid,
     weights: npt.NDArray[np.float64],
     response: FloatArray | None,
+    seen: npt.NDArray[np.int64],
 ) -> FloatArray:
-    images = np.empty((len(stack), *grid.shape), stack.dtype)
+    images = np.zeros((len(stack), *grid.shape), stack.dtype)
     density = 1 if response is None else OVERSAMPLING
     spacing_mm = beam.channel_spacing_mm / density
     margin_mm = beam.channels_mm[0] - beam.channel_spacing_mm  # dense sample 0 is one channel outside
@@ -219,27 +221,34 @@ def _smear(
             dense = np.pad(projections, ((0, 0), (1, 2)), mode="edge")
         else:
             dense = _filter(np.pad(projections, ((0, 0), (1, 1))), response)
-        upright, lying = np.zeros(grid.shape, stack.dtype), np.zeros(grid.shape[::-1], stack.dtype)
+        lying = np.zeros(grid.shape[::-1], stack.dtype)
         for block in blocks:
             fine = room[: len(block.views)]
             start, step = block.on_detector(margin_mm, spacing_mm)
             resample.sized(fine.size)(dense, block.views, start, step, weights, low, high, fine)
             add_rows.sized(len(fine) * image.size)(
-                fine, block.start, block.slope, block.n_by_rows, upright, lying
+                fine, block.start, block.slope, block.n_by_rows, image, lying
             )
-        np.add(upright, lying.T, out=image)
+        join.sized(2 * image.size)(lying, seen, image)
     return images
 
 
-def _seen_by_all_views(beam: ParallelBeam, grid: ImageGrid) -> npt.NDArray[np.bool_]:
+def _seen_by_all_views(beam: ParallelBeam, grid: ImageGrid) -> npt.NDArray[np.int64]:
+    """First column of every row that all views see, and the one after the last."""
     y_mm, x_mm = grid.coordinates_mm
-    cos, sin = np.cos(beam.angles_rad), np.sin(beam.angles_rad)
-    half_mm = beam.n_channels * beam.channel_spacing_mm / 2
+    half_mm = (1 + 1e-9) * beam.n_channels * beam.channel_spacing_mm / 2
     low_mm, high_mm = beam.detector_offset_mm - half_mm, beam.detector_offset_mm + half_mm
     ranges_mm = np.empty((len(y_mm), 2))
-    columns_seen(y_mm, cos, sin, low_mm, high_mm, ranges_mm)
-    slack_mm = 1e-9 * half_mm
-    return (x_mm >= ranges_mm[:, :1] - slack_mm) & (x_mm <= ranges_mm[:, 1:] + slack_mm)
+    columns_seen.sized(4 * len(y_mm) * beam.n_views)(
+        y_mm, np.cos(beam.angles_rad), np.sin(beam.angles_rad), low_mm, high_mm, ranges_mm
+    )
+    return np.stack(
+        [
+            np.searchsorted(x_mm, ranges_mm[:, 0], side="left"),
+            np.searchsorted(x_mm, ranges_mm[:, 1], side="right"),
+        ],
+        axis=-1,
+    ).astype(np.int64)
 
 
 def _filter(projections: FloatArray, response: FloatArray) -> FloatArray:
