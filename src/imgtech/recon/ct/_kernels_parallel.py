@@ -92,11 +92,10 @@ _add_one = _view_adder(1, 1)
 
 
 @kernel(parallel=True)
-def resample(projections, views, start, step, weight, low, high, out):
+def resample(projections, start, step, weight, low, high, out):
     """Evaluate projections at the fine samples by linear interpolation, zero off the detector.
 
-    Row v of ``out`` is made of row ``views[v]`` of ``projections``. The detector reaches from
-    sample ``low`` to ``high``. Fine sample k lies at sample ``start + k * step``; it counts when it is the
+    Row v of ``out`` is made of row v of ``projections``. The detector reaches from sample ``low`` to ``high``. Fine sample k lies at sample ``start + k * step``; it counts when it is the
     nearest one to some point on the detector. The result is multiplied by ``weight``. Positions along a
     phase are whole numbers, in units of 2^-32 of a sample (2^-40 in double precision): processors split
     those into sample and fraction faster than floating-point numbers.
@@ -108,9 +107,9 @@ def resample(projections, views, start, step, weight, low, high, out):
     unit = 2.0 ** numba.float64(bits)
     mask = (numba.uint64(1) << bits) - numba.uint64(1)
     one, part = numba.uint64(1), number(1.0 / unit)
-    for v in numba.prange(len(views)):
-        source = projections[views[v]]
-        scale = number(weight[views[v]])
+    for v in numba.prange(len(out)):
+        source = projections[v]
+        scale = number(weight[v])
         stride = step[v] * phases
         left = max(_SLIVER, low - 0.5 * abs(step[v]))
         right = min(end, high + 0.5 * abs(step[v]))
