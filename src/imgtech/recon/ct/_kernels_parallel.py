@@ -95,10 +95,11 @@ _add_one = _view_adder(1, 1)
 def resample(projections, start, step, weight, low, high, out):
     """Evaluate projections at the fine samples by linear interpolation, zero off the detector.
 
-    Row v of ``out`` is made of row v of ``projections``. The detector reaches from sample ``low`` to ``high``. Fine sample k lies at sample ``start + k * step``; it counts when it is the
-    nearest one to some point on the detector. The result is multiplied by ``weight``. Positions along a
-    phase are whole numbers, in units of 2^-32 of a sample (2^-40 in double precision): processors split
-    those into sample and fraction faster than floating-point numbers.
+    Row v of ``out`` is made of row v of ``projections``. The detector reaches from sample ``low`` to
+    ``high``. Fine sample k lies at sample ``start + k * step``; it counts when it is the nearest one to some
+    point on the detector. The result is multiplied by ``weight``. Positions along a phase are whole
+    numbers, in units of 2^-32 of a sample (2^-40 in double precision): processors split those into sample
+    and fraction faster than floating-point numbers.
     """
     phases, n = out.shape[1:]
     end = projections.shape[1] - 2.0
@@ -182,7 +183,7 @@ def add_rows(fine, start, slope, n_by_rows, image, transposed):
 
 @kernel(parallel=True)
 def join(transposed, seen, image):
-    """Add ``transposed`` to ``image`` and clear what lies outside columns ``seen[y, 0]`` to ``seen[y, 1]``."""
+    """Add ``transposed`` to ``image``, and clear rows outside columns ``seen[y, 0]`` to ``seen[y, 1]``."""
     n_rows, n_columns = image.shape
     for tile in numba.prange((n_rows + _JOIN_TILE - 1) // _JOIN_TILE):
         top, bottom = tile * _JOIN_TILE, min(n_rows, (tile + 1) * _JOIN_TILE)
