@@ -25,6 +25,7 @@ PUBLIC_ROOMS = (
     "imgtech.recon.ct.corrections",
     "imgtech.recon.gridding",
     "imgtech.recon.mri",
+    "imgtech.recon.solvers",
     "imgtech.recon.ultrasound",
     "imgtech.qc",
     "imgtech.qc.locate",
@@ -32,6 +33,7 @@ PUBLIC_ROOMS = (
     "imgtech.qc.pose",
     "imgtech.qc.protocols",
     "imgtech.qc.roi",
+    "imgtech.qc.uncertainty",
     "imgtech.report",
     "imgtech.bench",
 )
