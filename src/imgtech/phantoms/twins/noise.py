@@ -126,7 +126,7 @@ def disk_mean_deviation(*, radius_mm: float, sigma_hu: float, peak_per_mm: float
     --------
     >>> from imgtech.phantoms.twins import disk_mean_deviation
     >>> round(disk_mean_deviation(radius_mm=2.5, sigma_hu=10.0, peak_per_mm=0.3), 2)
-    0.92
+    1.47
     """
     radius = positive("radius_mm", radius_mm)
     f = np.linspace(0, 8 * peak_per_mm, 40001)[1:]

@@ -1,0 +1,336 @@
+"""A scan of a CatPhan: which slice cuts which module, and where the phantom lies."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from imgtech.geometry import ImageGrid
+from imgtech.io import Series
+from imgtech.phantoms.twins import CatPhanDrawing, Module, Placement, catphan_drawing
+from imgtech.phantoms.twins.catphan import HOUSING_RADIUS_MM, MODELS, MODULE_RADIUS_MM
+from imgtech.qc.locate_ct import Axis, RodPattern, find_axis, match_rods
+from imgtech.qc.pose import Pose
+from imgtech.qc.protocols._catphan_ramps import RISE, Lit, lit_part
+from imgtech.qc.protocols._ct_rods import RigidFit, find_rod, fit_rigid
+
+Floats = npt.NDArray[np.float64]
+
+_RADII_MM = (0.88 * HOUSING_RADIUS_MM, 1.12 * HOUSING_RADIUS_MM)
+_CROP_MM = MODULE_RADIUS_MM + 9.0
+_ENOUGH = 0.8
+_MARGIN = 0.05
+_CENTRAL_MM = 7.5
+_EDGE_MM = 1.0
+_WIRE_END_MM = 2.3
+_LOOSE_MM = 2.5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class CatPhanScan:
+    """Slices of a CatPhan, cut to the modules, with the pose of the phantom."""
+
+    series: Series
+    pixels: npt.NDArray[np.float32]
+    grid: ImageGrid
+    drawing: CatPhanDrawing
+    placement: Placement
+    axis: Axis
+    pattern: RodPattern
+    rods: RigidFit
+    lit: tuple[Lit, ...]
+    increment: tuple[float, float, int] | None
+    notes: tuple[str, ...]
+
+    @cached_property
+    def z_mm(self) -> Floats:
+        """Middle of every slice along the axis of the phantom."""
+        return _along(self.series.positions_mm, self.placement)
+
+    @property
+    def thickness_mm(self) -> float:
+        """Nominal thickness of a slice."""
+        return _thickness(self.series)
+
+    def inside(self, module: Module, half_mm: float | None = None) -> npt.NDArray[np.intp]:
+        """Slices that lie wholly in a module, within ``half_mm`` of its middle.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        found = _wholly(self.z_mm, self.thickness_mm, module)
+        if found.size == 0:
+            raise ValueError(
+                f"no slice lies wholly in module {module.name}, which is {abs(module.middle_mm):.0f} mm from "
+                f"the sensitometry module; the scan covers {self.z_mm.min():.0f} to {self.z_mm.max():.0f} mm"
+            )
+        if half_mm is None:
+            return found
+        away = np.abs(self.z_mm[found] - module.middle_mm)
+        near = found[away + self.thickness_mm / 2 <= max(half_mm, self.thickness_mm / 2)]
+        return near if near.size else found[[int(np.argmin(away))]]
+
+    def image(self, indices: npt.NDArray[np.intp]) -> Floats:
+        """Mean of slices."""
+        return np.asarray(self.pixels[indices].mean(axis=0, dtype=np.float64))
+
+    def pose(self, indices: npt.NDArray[np.intp]) -> Pose:
+        """Where the phantom lies in the mean of slices."""
+        z = float(self.series.positions_mm[indices].mean())
+        return _pose(self.placement, z)
+
+
+def find_catphan(series: Series, model: str) -> CatPhanScan:
+    """Find the sensitometry module by its rods, then everything else from it.
+
+    Raises
+    ------
+    ValueError
+        If the series is not CT, or the phantom is not in it, or it is another model.
+    """
+    if series.modality != "CT":
+        raise ValueError(f"series must be CT, got modality {series.modality!r}")
+    drawing = catphan_drawing(model)
+    name = f"a CT series of the CatPhan {model}"
+    try:
+        axis = find_axis(series, radius_mm=_RADII_MM)
+        pattern = match_rods(series, axis, drawing.inserts, body_hu=drawing.sensitometry.body_hu)
+    except ValueError as error:
+        raise ValueError(f"this is not {name}: {error}") from error
+    _check(series, axis, pattern, model)
+    fits = _block(pattern.scores >= max(_ENOUGH, 0.92 * float(pattern.scores.max())), pattern.scores)
+    middle = float(series.positions_mm[fits].mean())
+    pixels, grid = _cropped(series, axis, middle)
+    start = Placement(
+        center_mm=axis.at(middle),
+        z_mm=middle,
+        roll_rad=pattern.roll_rad,
+        tilt=axis.slope,
+        mirrored=pattern.mirrored,
+    )
+    notes = [
+        f"module {drawing.sensitometry.name} is in images {fits[0] + 1} to {fits[-1] + 1} of "
+        f"{len(series.pixels)} (correlation {pattern.score:.2f})"
+    ]
+    core = fits[np.abs(series.positions_mm[fits] - middle) <= _CENTRAL_MM]
+    core = core if core.size else fits[[len(fits) // 2]]
+    rods = _rods(pixels[core].mean(axis=0, dtype=np.float64), grid, _pose(start, middle), drawing)
+    placement = dataclasses.replace(start, roll_rad=rods.angle_rad, center_mm=rods.center_mm)
+    lit: tuple[Lit, ...] = ()
+    increment = None
+    if drawing.ramps:
+        lit = _ramps(series, pixels, grid, placement, drawing, fits)
+        placement, increment = _place(series, placement, lit, drawing.sensitometry.z_mm[1], notes)
+    if increment is None:
+        placement = _by_bars(series, pixels, grid, placement, drawing, notes)
+    if pattern.mirrored:
+        notes.append("the images show the phantom mirrored")
+    if placement.reversed:
+        notes.append("the slices run from the far end of the phantom")
+    return CatPhanScan(
+        series=series,
+        pixels=pixels,
+        grid=grid,
+        drawing=drawing,
+        placement=placement,
+        axis=axis,
+        pattern=pattern,
+        rods=rods,
+        lit=lit,
+        increment=increment,
+        notes=tuple(notes),
+    )
+
+
+def _check(series: Series, axis: Axis, pattern: RodPattern, model: str) -> None:
+    others = {
+        other: match_rods(
+            series, axis, catphan_drawing(other).inserts, body_hu=catphan_drawing(other).sensitometry.body_hu
+        )
+        for other in MODELS
+        if other != model
+    }
+    best = max(others, key=lambda other: others[other].score)
+    if others[best].score > max(pattern.score + 0.02, _ENOUGH):
+        raise ValueError(
+            f"this is not a CatPhan {model}: its rods fit the drawing of the CatPhan {best} better "
+            f"(correlation {others[best].score:.2f} against {pattern.score:.2f}); "
+            f"use the protocol catphan-{best}"
+        )
+    if pattern.score < _ENOUGH:
+        raise ValueError(
+            f"this is not a CT series of the CatPhan {model}, or its sensitometry module is missing: no image "
+            f"shows its ring of rods (best correlation {pattern.score:.2f}, needed {_ENOUGH})"
+        )
+    if pattern.score - pattern.runner_up < _MARGIN:
+        raise ValueError(
+            "the rotation of the phantom is ambiguous: "
+            f"correlations {pattern.score:.2f} and {pattern.runner_up:.2f}"
+        )
+
+
+def _block(fits: npt.NDArray[np.bool_], scores: Floats) -> npt.NDArray[np.intp]:
+    """The run of slices around the best that fit."""
+    labels, _ = ndimage.label(fits)
+    return np.flatnonzero(labels == labels[int(np.argmax(scores))])
+
+
+def _cropped(series: Series, axis: Axis, middle: float) -> tuple[npt.NDArray[np.float32], ImageGrid]:
+    """The square around the modules, as far as it lies in the image."""
+    box, center = [], []
+    for positions, c, d in zip(series.grid.coordinates_mm, axis.at(middle), series.spacing_mm, strict=True):
+        first, last = np.searchsorted(positions, [c - _CROP_MM, c + _CROP_MM])
+        box.append(slice(int(first), int(last)))
+        center.append(float(positions[first] + (last - first - 1) / 2 * d))
+    pixels = series.pixels[:, box[0], box[1]]
+    grid = ImageGrid(shape=pixels.shape[1:], spacing_mm=series.spacing_mm, center_mm=tuple(center))
+    return pixels, grid
+
+
+def _pose(placement: Placement, position: float) -> Pose:
+    away = position - placement.z_mm
+    return Pose(
+        center_mm=(
+            placement.center_mm[0] + placement.tilt[0] * away,
+            placement.center_mm[1] + placement.tilt[1] * away,
+        ),
+        angle_rad=placement.roll_rad,
+        mirrored=placement.mirrored,
+        score=1.0,
+        runner_up=0.0,
+    )
+
+
+def _rods(image: Floats, grid: ImageGrid, pose: Pose, drawing: CatPhanDrawing) -> RigidFit:
+    drawn, found = [], []
+    for insert in drawing.inserts:
+        y, x = pose.to_image_mm(*insert.center_mm)
+        place = find_rod(image, grid, (float(y), float(x)), insert.radius_mm)
+        if place.clear:
+            drawn.append(insert.center_mm)
+            found.append(place.center_mm)
+    return fit_rigid(drawn, found, mirrored=pose.mirrored)
+
+
+def _ramps(
+    series: Series,
+    pixels: npt.NDArray[np.float32],
+    grid: ImageGrid,
+    placement: Placement,
+    drawing: CatPhanDrawing,
+    fits: npt.NDArray[np.intp],
+) -> tuple[Lit, ...]:
+    expected = min(max(_thickness(series) / RISE, 2.0), 30.0)
+    found = []
+    for index in fits:
+        spline = ndimage.spline_filter(pixels[index].astype(np.float64), order=3)
+        pose = _pose(placement, float(series.positions_mm[index]))
+        for number, ramp in enumerate(drawing.ramps):
+            part = lit_part(
+                spline, grid, pose, ramp, expected_mm=expected, number=number, slice_index=int(index)
+            )
+            if part is not None:
+                found.append(part)
+    return tuple(found)
+
+
+def _place(
+    series: Series, placement: Placement, lit: tuple[Lit, ...], half_mm: float, notes: list[str]
+) -> tuple[Placement, tuple[float, float, int] | None]:
+    """Position, direction and increment of the slices from where the wires are lit."""
+    if len(lit) < 4 or len({part.slice_index for part in lit}) < 2:
+        notes.append("the wire ramps were not found in two slices; positions are good to a slice only")
+        return placement, None
+    z = np.array([series.positions_mm[part.slice_index] for part in lit])
+    height = RISE * np.array([part.middle_mm for part in lit])
+    pairs = [
+        (height[i] - height[j]) / (z[i] - z[j])
+        for i in range(len(lit))
+        for j in range(i)
+        if lit[i].ramp == lit[j].ramp and z[i] != z[j]
+    ]
+    slope = float(np.median(pairs)) if pairs else 1.0
+    own = np.array([part.ramp for part in lit])[:, None] == np.unique([part.ramp for part in lit])
+    at_zero = float(np.median(height - slope * z))
+    keep = np.abs(height - slope * z - at_zero) < _LOOSE_MM
+    spread = 0.0
+    for _ in range(3):
+        origin = -at_zero / slope
+        whole = np.abs(slope * (z - origin)) + _thickness(series) / 2 < half_mm - _WIRE_END_MM
+        keep &= whole
+        used = own[:, own[keep].any(axis=0)]
+        if keep.sum() < used.shape[1] + 2 or np.ptp(z[keep]) == 0:
+            notes.append("the wire ramps do not agree; positions are good to a slice only")
+            return placement, None
+        design = np.concatenate([z[:, None], used], axis=1)
+        fit = np.linalg.lstsq(design[keep], height[keep], rcond=None)[0]
+        slope, at_zero = float(fit[0]), float(fit[1:].mean())
+        origin = -at_zero / slope
+        left = height - design @ fit
+        free = int(keep.sum()) - design.shape[1]
+        scatter = math.sqrt(float((left[keep] ** 2).sum()) / free)
+        wide = z[keep] - (used[keep] @ (used[keep].T @ z[keep] / used[keep].sum(axis=0)))
+        spread = scatter / math.sqrt(float((wide**2).sum()))
+        keep = np.abs(left) <= max(4 * scatter, 0.3)
+        keep &= own[:, own[keep].any(axis=0)].any(axis=1)
+    if not 0.5 < abs(slope) < 2.0:
+        notes.append("the wire ramps do not move as they should; positions are good to a slice only")
+        return placement, None
+    away = origin - placement.z_mm
+    center = (
+        placement.center_mm[0] + placement.tilt[0] * away,
+        placement.center_mm[1] + placement.tilt[1] * away,
+    )
+    moved = dataclasses.replace(placement, z_mm=origin, center_mm=center, reversed=slope < 0)
+    return moved, (abs(slope), spread, free)
+
+
+def _by_bars(
+    series: Series,
+    pixels: npt.NDArray[np.float32],
+    grid: ImageGrid,
+    placement: Placement,
+    drawing: CatPhanDrawing,
+    notes: list[str],
+) -> Placement:
+    """Direction of the slices by the side on which the line pairs lie."""
+    peaks = []
+    for backwards in (False, True):
+        turned = dataclasses.replace(placement, reversed=backwards)
+        z = _along(series.positions_mm, turned)
+        near = np.flatnonzero(np.abs(z - drawing.bar_z_mm) < 5.0)
+        y, x = grid.coordinates_mm
+        best = 0.0
+        for index in near:
+            cy, cx = _pose(turned, float(series.positions_mm[index])).center_mm
+            r = np.hypot(y[:, None] - cy, x - cx)
+            values = pixels[index][(r > 30.0) & (r < 60.0)]
+            best = max(best, float(np.percentile(values, 98) - np.median(values))) if values.size else best
+        peaks.append(best)
+    if max(peaks) < 50.0:
+        notes.append("no line pairs on either side: the direction of the slices is not known")
+    return dataclasses.replace(placement, reversed=peaks[1] > peaks[0])
+
+
+def _along(positions: Floats, placement: Placement) -> Floats:
+    away = positions - placement.z_mm
+    return -away if placement.reversed else away
+
+
+def _thickness(series: Series) -> float:
+    if series.slice_thickness_mm:
+        return float(series.slice_thickness_mm)
+    return float(np.median(np.diff(series.positions_mm))) if len(series.positions_mm) > 1 else 1.0
+
+
+def _wholly(z: Floats, thickness: float, module: Module) -> npt.NDArray[np.intp]:
+    low, high = module.z_mm
+    margin = thickness / 2 + _EDGE_MM
+    return np.flatnonzero((z >= low + margin) & (z <= high - margin))
