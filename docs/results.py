@@ -9,12 +9,17 @@ from typing import Any
 
 
 def write_tables(results: Path, folder: Path) -> None:
-    """Write one Markdown table for every result file into ``folder``."""
+    """Write one Markdown table for every comparison, and one for all coverage files, into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
+    covered = []
     for path in sorted(results.glob("*.json")):
         record = json.loads(path.read_text())
-        table = _coverage(record) if path.stem == "coverage" else _comparisons(record)
-        (folder / f"{path.stem}.md").write_text(table)
+        if path.stem.startswith("coverage_"):
+            covered.append(record)
+        else:
+            (folder / f"{path.stem}.md").write_text(_comparisons(record))
+    if covered:
+        (folder / "coverage.md").write_text(_coverage(covered))
 
 
 def _comparisons(record: dict[str, Any]) -> str:
@@ -36,9 +41,9 @@ def _comparisons(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _coverage(record: dict[str, Any]) -> str:
-    rows = record["rows"]
-    names = list(rows[0])
+def _coverage(records: list[dict[str, Any]]) -> str:
+    rows = [row for record in records for row in record["rows"]]
+    names = [name for name in rows[0] if name != "seconds"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in rows]
     return "\n".join(lines) + "\n"

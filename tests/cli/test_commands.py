@@ -86,6 +86,21 @@ def test_qc_prints_and_writes_every_measurement(canned, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "a.json"]
 
 
+def test_qc_hands_the_decision_rule_on(monkeypatch):
+    seen = {}
+
+    def run(folder, **options):
+        seen.update(options)
+        return report_of(5.68).decided_by(options["decision_rule"])
+
+    monkeypatch.setattr(qc_command, "run", run)
+    result = call("qc", "p", "f", "--decision-rule", "guarded-acceptance")
+    assert seen["decision_rule"] == "guarded-acceptance"
+    assert result.exit_code == 1
+    assert "decision rule: guarded-acceptance, confidence 0.975" in result.stdout
+    assert "iso-14253-1" in call("qc", "--list").stdout
+
+
 def test_qc_lists_the_protocols_with_their_editions():
     result = call("qc", "--list")
     assert result.exit_code == 0

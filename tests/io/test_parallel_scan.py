@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from imgtech.geometry import ImageGrid, ParallelBeam
-from imgtech.io.raw import read_dxchange, read_sinogram
+from imgtech.io.raw import CtScan, read_dxchange, read_sinogram
 from imgtech.phantoms import uniform_disk
 from imgtech.recon.ct import fbp
+from imgtech.recon.ct.corrections import flat_field, to_line_integrals
 
 BEAM = ParallelBeam.half_turn(
     n_views=90, n_channels=61, channel_spacing_mm=0.6, detector_offset_mm=1.5, start_rad=0.2
@@ -71,15 +72,20 @@ def write_dxchange(path, beam, dark=100.0, white=30000.0):
         file["exchange/theta"] = np.rad2deg(beam.angles_rad)
 
 
+def integrals(scan):
+    return to_line_integrals(flat_field(scan.sinogram, scan.flats, scan.darks))
+
+
 def test_counts_become_line_integrals_about_the_given_axis(tmp_path):
     write_dxchange(tmp_path / "a.h5", BEAM)
     axis = 30 - 1.5 / 0.6  # where position 0 falls among the 61 channels
     scan = read_dxchange(tmp_path / "a.h5", channel_spacing_mm=0.6, axis_channel=axis)
+    assert scan.quantity == "counts"
     assert scan.beam.detector_offset_mm == pytest.approx(1.5)
     np.testing.assert_allclose(scan.beam.angles_rad, BEAM.angles_rad, rtol=1e-12)
-    np.testing.assert_allclose(scan.sinogram, np.stack([DISK.sinogram(BEAM)] * 2), atol=1e-6)
+    np.testing.assert_allclose(integrals(scan), np.stack([DISK.sinogram(BEAM)] * 2), atol=1e-6)
     grid = ImageGrid(shape=(30, 40), spacing_mm=(0.5, 0.4))
-    image = fbp(scan.sinogram[0], scan.beam, grid)
+    image = fbp(integrals(scan)[0], scan.beam, grid)
     y, x = np.meshgrid(*grid.coordinates_mm, indexing="ij")
     assert image[np.hypot(y - 2, x + 3.1) < 3].mean() == pytest.approx(0.03, rel=0.01)
 
@@ -91,19 +97,37 @@ def test_axis_stands_in_the_middle_by_default_and_half_a_count_is_left(tmp_path)
         white = file["exchange/data_white"][0, 0, 7] - 100.0
     scan = read_dxchange(tmp_path / "a.h5", channel_spacing_mm=0.6)
     assert scan.beam.detector_offset_mm == 0.0
-    assert scan.sinogram[0, 0, 7] == pytest.approx(-np.log(0.5 / white), rel=1e-6)
+    assert integrals(scan)[0, 0, 7] == pytest.approx(-np.log(0.5 / white), rel=1e-6)
 
 
 def test_broken_dxchange_files_are_refused_by_name(tmp_path):
     write_dxchange(tmp_path / "a.h5", BEAM)
     with h5py.File(tmp_path / "a.h5", "a") as file:
         file["exchange/data_white"][:, 1, 4] = 90.0
-    with pytest.raises(ValueError, match="white field must lie above the dark field"):
+    with pytest.raises(ValueError, match=r"flats must lie above the dark field.*pixel \(1, 4\)"):
+        integrals(read_dxchange(tmp_path / "a.h5", channel_spacing_mm=0.6))
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["exchange/data"][3, 1, 4] = np.nan
+    with pytest.raises(ValueError, match=r"a\.h5: sinogram must be finite, got nan at index \(1, 3, 4\)"):
         read_dxchange(tmp_path / "a.h5", channel_spacing_mm=0.6)
     with h5py.File(tmp_path / "a.h5", "a") as file:
         del file["exchange/theta"]
     with pytest.raises(ValueError, match="exchange/theta is missing"):
         read_dxchange(tmp_path / "a.h5", channel_spacing_mm=0.6)
+
+
+def test_scans_are_equal_by_content_and_refuse_fields_of_other_pixels():
+    def scan(**change):
+        given = {"flats": np.ones((3, 1, 61)), "header": {"kV": 45.0, "names": ["a"]}} | change
+        return CtScan(sinogram=DISK.sinogram(BEAM)[None], beam=BEAM, **given)
+
+    assert scan() == scan()
+    assert hash(scan()) == hash(scan())
+    assert scan() != scan(header={"kV": 46.0, "names": ["a"]})
+    with pytest.raises(ValueError, match=r"flats must end with shape \(1, 61\)"):
+        scan(flats=np.ones((3, 1, 60)))
+    with pytest.raises(ValueError, match="quantity must be one of"):
+        scan(quantity="voltage")
 
 
 def test_real_tooth_has_least_below_zero_about_its_own_axis(data):
@@ -112,7 +136,7 @@ def test_real_tooth_has_least_below_zero_about_its_own_axis(data):
 
     def below_zero(axis):
         scan = read_dxchange(path, channel_spacing_mm=1.0, axis_channel=axis)
-        image = fbp(scan.sinogram[0], scan.beam, grid, window="hann")
+        image = fbp(integrals(scan)[0], scan.beam, grid, window="hann")
         return -image[image < 0].sum()
 
     assert min((288.0, 292.0, 294.0, 296.0, 298.0, 300.0, 304.0), key=below_zero) == 296.0

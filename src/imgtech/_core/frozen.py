@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -27,4 +28,6 @@ def _key(value: Any) -> tuple[Any, ...]:
 def _content(item: Any) -> Any:
     if isinstance(item, np.ndarray):
         return item.shape, item.dtype.str, item.tobytes()
-    return item
+    if isinstance(item, Mapping):
+        return frozenset((key, _content(value)) for key, value in item.items())
+    return tuple(map(_content, item)) if isinstance(item, list) else item

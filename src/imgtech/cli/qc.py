@@ -12,7 +12,7 @@ from rich.text import Text
 
 from imgtech.cli._exit import FAILED, NOT_MEASURED, PASSED, one_sentence
 from imgtech.io.atomic import write_text
-from imgtech.qc import Measurement, Report, Verdict, list_protocols, run
+from imgtech.qc import Measurement, Report, Verdict, list_decision_rules, list_protocols, run
 from imgtech.report import format_measurement, save_html
 
 COLOURS = {
@@ -34,19 +34,31 @@ def qc(
         str | None, typer.Option(help="Series number or UID, where the folder holds several.")
     ] = None,
     echo_time_ms: Annotated[float | None, typer.Option(help="Echo time, for a double echo.")] = None,
+    decision_rule: Annotated[
+        str, typer.Option(help="How uncertainty enters the verdicts; see --list.")
+    ] = "simple-acceptance",
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
     html_path: Annotated[Path | None, typer.Option("--html", help="Write the report as a page.")] = None,
-    list_all: Annotated[bool, typer.Option("--list", help="List the protocols and leave.")] = False,
+    list_all: Annotated[bool, typer.Option("--list", help="List protocols and decision rules.")] = False,
 ) -> None:
     """Measure a phantom and rate it. Exit code 0: no item failed, 1: one failed, 2: not measured."""
     with one_sentence():
         if list_all:
             for name, editions in list_protocols().items():
                 typer.echo(f"{name}  editions: {', '.join(editions)}")
+            for name, rule in list_decision_rules().items():
+                typer.echo(f"decision rule {name}  confidence: {rule.confidence:g}  ({rule.source})")
             return
         if protocol is None or folder is None:
             raise ValueError("qc needs a protocol and a folder; imgtech qc --list names the protocols")
-        report = run(folder, protocol=protocol, edition=edition, series=series, echo_time_ms=echo_time_ms)
+        report = run(
+            folder,
+            protocol=protocol,
+            edition=edition,
+            series=series,
+            echo_time_ms=echo_time_ms,
+            decision_rule=decision_rule,
+        )
         if json_path is not None:
             write_text(json_path, report.to_json() + "\n")
         if html_path is not None:
@@ -77,6 +89,8 @@ def print_report(report: Report, console: Console) -> None:
     console.print(table)
     for note in report.notes:
         console.print(Text(f"note: {note}", style="dim"))
+    rule = report.decision_rule
+    console.print(Text(f"decision rule: {rule.name}, confidence {rule.confidence:g}", style="dim"))
     console.print(Text.assemble("verdict: ", (report.verdict.value, COLOURS[report.verdict] + " bold")))
 
 

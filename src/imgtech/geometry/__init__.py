@@ -1,5 +1,7 @@
 """Where things are: image grids, CT beams, k-space trajectories, ultrasound probes and waves."""
 
+from imgtech.geometry.cone import ConeBeam
+from imgtech.geometry.cone_vectors import ConeVectors
 from imgtech.geometry.ct import ParallelBeam
 from imgtech.geometry.fan import FanBeam
 from imgtech.geometry.grid import ImageGrid, sample_positions
@@ -7,6 +9,8 @@ from imgtech.geometry.mri import Trajectory
 from imgtech.geometry.ultrasound import LinearArray, PlaneWaves
 
 __all__ = [
+    "ConeBeam",
+    "ConeVectors",
     "FanBeam",
     "ImageGrid",
     "LinearArray",

@@ -1,5 +1,7 @@
 """Closed-form truth: objects that give their own image, sinogram, k-space and echoes."""
 
+from imgtech.phantoms.blurred import BlurredBars, BlurredPoint
+from imgtech.phantoms.blurred_disk import BlurredDisk
 from imgtech.phantoms.coils import CoilSensitivities
 from imgtech.phantoms.diffuse import speckle
 from imgtech.phantoms.echoes import GaussianPulse, Scatterers, wires
@@ -14,7 +16,10 @@ from imgtech.phantoms.shapes_2d import Ellipse, Gaussian
 from imgtech.phantoms.shapes_3d import Cylinder, Ellipsoid, Shape3D
 
 __all__ = [
+    "BlurredBars",
+    "BlurredDisk",
     "BlurredEdge",
+    "BlurredPoint",
     "CoilSensitivities",
     "Cylinder",
     "Ellipse",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam, Trajectory
+from imgtech.geometry import ConeBeam, ConeVectors, FanBeam, ImageGrid, ParallelBeam, Trajectory
 from imgtech.phantoms.coils import CoilSensitivities
+from imgtech.phantoms.cone_projections import element_means
 from imgtech.phantoms.placed import Shape2D
 from imgtech.phantoms.shapes_3d import Shape3D
 
@@ -135,6 +136,50 @@ class Phantom:
         else:
             integrals = self._half_planes(angles, low + width) - self._half_planes(angles, low)
         return np.asarray(integrals / width, dtype=kind)
+
+    def projections(
+        self, beam: ConeBeam | ConeVectors, *, dtype: npt.DTypeLike = np.float32
+    ) -> npt.NDArray[np.floating]:
+        """Line integrals through a solid object, averaged over the area of every detector element.
+
+        Parameters
+        ----------
+        beam : ConeBeam or ConeVectors
+            The rays; the mean runs over the sensitive width and height of an element. An element that an
+            edge crosses or comes near is the sum over 16 x 16 points of Gauss and Legendre, any other one
+            over 3 x 3. The error is that of the fan beam's :meth:`sinogram`; where no edge is near it
+            stays below 1e-5 of the largest chord.
+        dtype : dtype, optional
+            float32 or float64.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape ``(view, row, channel)``, in value times mm: without a unit where values are in 1/mm.
+
+        Raises
+        ------
+        ValueError
+            If the object is flat or the dtype is not one of the two.
+
+        Examples
+        --------
+        >>> from imgtech.geometry import ConeBeam
+        >>> from imgtech.phantoms import Ellipsoid, Phantom
+        >>> ball = Phantom(shapes=(Ellipsoid(value=0.02, semi_axes_mm=(50.0, 50.0, 50.0)),))
+        >>> beam = ConeBeam.full_turn(
+        ...     n_views=2, source_axis_mm=400.0, source_detector_mm=500.0, n_channels=3,
+        ...     channel_spacing_mm=0.5, n_rows=5, row_spacing_mm=0.5,
+        ... )
+        >>> ball.projections(beam)[0, 2, 1].round(3)
+        np.float32(2.0)
+        """
+        kind = _precision("dtype", dtype)
+        _same_axes("beam", 3, self.ndim)
+        solid = [shape for shape in self.shapes if isinstance(shape, Shape3D)]
+        means = np.zeros(beam.shape, dtype=kind)
+        element_means(solid, beam.vectors() if isinstance(beam, ConeBeam) else beam, means)
+        return means
 
     def ray_integrals(self, origins_mm: npt.ArrayLike, directions: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Integrals along whole straight lines through a solid object, in value times mm.

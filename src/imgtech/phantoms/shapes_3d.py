@@ -50,6 +50,12 @@ class Shape3D(ABC):
         """Number of axes, 3."""
         return 3
 
+    @property
+    def own_frame_map(self) -> Floats:
+        """The map of points in mm to the frame in which the solid has unit size: ``M[:, :3] r + M[:, 3]``."""
+        linear = np.stack(self._to_own(*np.eye(3)))
+        return np.column_stack([linear, -linear @ self.center_mm])
+
     def at(self, z_mm: npt.ArrayLike, y_mm: npt.ArrayLike, x_mm: npt.ArrayLike) -> Floats:
         """Value at points; the three arrays are broadcast."""
         points = points_of("z_mm, y_mm and x_mm", z_mm, y_mm, x_mm)

@@ -5,9 +5,12 @@ from . import protocols as protocols
 from . import roi as roi
 from ._run import list_protocols as list_protocols
 from ._run import run as run
-from .measurement import Limit as Limit
+from .decision import Decision as Decision
+from .decision import DecisionRule as DecisionRule
+from .decision import list_decision_rules as list_decision_rules
+from .limit import Limit as Limit
+from .limit import Source as Source
 from .measurement import Measurement as Measurement
-from .measurement import Source as Source
 from .measurement import Verdict as Verdict
 from .report import Outline as Outline
 from .report import Picture as Picture

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from imgtech._core.validate import one_of
 from imgtech.io import Series, SeriesInfo, list_series, read_series
+from imgtech.qc.decision import DecisionRule
+from imgtech.qc.decision import decision_rule as rule_by_name
 from imgtech.qc.protocols._acr_mri_limits import EDITIONS as ACR_MRI_EDITIONS
 from imgtech.qc.protocols.acr_mri_large import acr_mri_large
 from imgtech.qc.report import Report
@@ -55,6 +57,7 @@ def run(
     edition: str | None = None,
     series: str | None = None,
     echo_time_ms: float | None = None,
+    decision_rule: str | DecisionRule = "simple-acceptance",
 ) -> Report:
     """Read a scan and measure it by a phantom protocol.
 
@@ -74,6 +77,8 @@ def run(
         Series number or UID.
     echo_time_ms : float, optional
         Echo time.
+    decision_rule : str or DecisionRule, optional
+        How uncertainty enters the verdicts: a name of :func:`list_decision_rules` or a rule of your own.
 
     Returns
     -------
@@ -83,7 +88,8 @@ def run(
     Raises
     ------
     ValueError
-        If the protocol or edition is unknown, the files cannot be read, or they do not show the phantom.
+        If the protocol, edition or decision rule is unknown, the files cannot be read, or they do not show
+        the phantom.
 
     Examples
     --------
@@ -94,11 +100,12 @@ def run(
     ValueError: no-such-folder does not exist
     """
     known = _PROTOCOLS[one_of("protocol", protocol, tuple(_PROTOCOLS))]
+    rule = rule_by_name(decision_rule)
     chosen = known.editions[-1] if edition is None else one_of("edition", edition, known.editions)
     if series is None and echo_time_ms is None:
         series, echo_time_ms = _only_fitting(list_series(path), known)
     scan = read_series(path, series=series, echo_time_ms=echo_time_ms, allow_gaps=True)
-    return known.measure(scan, chosen)
+    return known.measure(scan, chosen).decided_by(rule)
 
 
 def _only_fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[str | None, float | None]:

@@ -1,4 +1,4 @@
-"""Measured numbers: a value, its uncertainty, the clause it follows and the limit it meets."""
+"""Measured numbers: a value, its uncertainty, the clause it follows, its limit and its verdict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from scipy import stats
+from imgtech.qc.decision import SIMPLE_ACCEPTANCE, Decision, DecisionRule, coverage_factor
+from imgtech.qc.limit import Limit as Limit
+from imgtech.qc.limit import Source as Source
 
 
 class Verdict(StrEnum):
@@ -19,73 +21,6 @@ class Verdict(StrEnum):
     FAIL = "fail"
     UNRATED = "unrated"
     ERROR = "error"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where a definition or a limit is written down.
-
-    Parameters
-    ----------
-    document : str
-        The standard, guide or paper.
-    edition : str
-        Year or edition.
-    clause : str, optional
-        Clause, section, table or equation.
-    verified : bool, optional
-        True if the text itself, or a publication that quotes it, was read; a limit whose source is not
-        verified rates nothing.
-    """
-
-    document: str
-    edition: str
-    clause: str = ""
-    verified: bool = True
-
-    def __str__(self) -> str:
-        text = f"{self.document}, {self.edition}"
-        text += f", {self.clause}" if self.clause else ""
-        return text if self.verified else text + " (unverified)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limit:
-    """The interval a value has to lie in, ends included.
-
-    Parameters
-    ----------
-    lower, upper : float or None
-        Ends of the interval; None leaves a side open.
-    source : Source
-        The clause the limit is taken from.
-
-    Raises
-    ------
-    ValueError
-        If both sides are open or ``lower`` exceeds ``upper``.
-    """
-
-    lower: float | None = None
-    upper: float | None = None
-    source: Source
-
-    def __post_init__(self) -> None:
-        if self.lower is None and self.upper is None:
-            raise ValueError("lower and upper must not both be None")
-        if self.lower is not None and self.upper is not None and self.lower > self.upper:
-            raise ValueError(f"lower must not exceed upper, got {self.lower} and {self.upper}")
-
-    def holds(self, value: float) -> bool:
-        """Whether ``value`` lies in the interval."""
-        return (self.lower is None or value >= self.lower) and (self.upper is None or value <= self.upper)
-
-    def __str__(self) -> str:
-        if self.lower is None:
-            return f"<= {self.upper:g}"
-        if self.upper is None:
-            return f">= {self.lower:g}"
-        return f"{self.lower:g} to {self.upper:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +50,8 @@ class Measurement:
         Of the uncertainty, for Student's t (GUM G.3); infinite by default.
     details : mapping, optional
         Further numbers that belong to the result (left and right ramp, four ghost regions, ...).
+    decision_rule : DecisionRule, optional
+        How value, uncertainty and limit make a verdict; simple acceptance by default.
 
     Raises
     ------
@@ -143,6 +80,7 @@ class Measurement:
     error: str | None = None
     degrees_of_freedom: float = math.inf
     details: Mapping[str, float | str] = field(default_factory=dict, hash=False)
+    decision_rule: DecisionRule = SIMPLE_ACCEPTANCE
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.error is None):
@@ -168,25 +106,31 @@ class Measurement:
             raise ValueError(f"{self.name} has no value: {self.error}")
         if not 0 < coverage < 1:
             raise ValueError(f"coverage must lie between 0 and 1, got {coverage!r}")
-        quantile = (1 + coverage) / 2
-        if math.isinf(self.degrees_of_freedom):
-            factor = float(stats.norm.ppf(quantile))
-        else:
-            factor = float(stats.t.ppf(quantile, self.degrees_of_freedom))
+        factor = coverage_factor((1 + coverage) / 2, self.degrees_of_freedom)
         return self.value - factor * self.uncertainty, self.value + factor * self.uncertainty
+
+    @property
+    def decision(self) -> Decision | None:
+        """What the decision rule makes of value, uncertainty and limit; None where nothing is rated."""
+        if self.value is None or self.uncertainty is None or self.limit is None:
+            return None
+        if not self.limit.source.verified:
+            return None
+        return self.decision_rule.decide(self.value, self.uncertainty, self.degrees_of_freedom, self.limit)
 
     @property
     def verdict(self) -> Verdict:
         """Error without a value, unrated without a verified limit; else pass, warn or fail.
 
-        Simple acceptance: a value inside the limit passes and one outside fails. A pass whose 95 %
-        interval reaches beyond the limit is a warn (the conditional pass of ILAC-G8:09/2019, 4.2.3).
+        By the rule of the measurement an accepted value passes and a rejected one fails. Rules without a
+        guard band (and guarded rejection) accept values whose 95 % interval reaches beyond the limit;
+        such a pass is a warn (the conditional pass of ILAC-G8:09/2019, 4.2.3).
         """
         if self.value is None:
             return Verdict.ERROR
-        if self.limit is None or not self.limit.source.verified:
+        decision = self.decision
+        if decision is None:
             return Verdict.UNRATED
-        if not self.limit.holds(self.value):
+        if not decision.accepted:
             return Verdict.FAIL
-        inside = all(self.limit.holds(end) for end in self.interval(0.95))
-        return Verdict.PASS if inside else Verdict.WARN
+        return Verdict.WARN if decision.conditional else Verdict.PASS

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from imgtech.qc.decision import Decision, DecisionRule, decision_rule
 from imgtech.qc.measurement import Measurement, Verdict
 
 
@@ -78,7 +79,7 @@ class Report:
     Raises
     ------
     ValueError
-        If there is no measurement or two share a name.
+        If there is no measurement, two share a name, or they follow different decision rules.
     """
 
     protocol: str
@@ -95,6 +96,11 @@ class Report:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"measurements must have unique names, got twice: {', '.join(twice)}")
+        rules = {m.decision_rule for m in self.measurements}
+        if len(rules) > 1:
+            raise ValueError(
+                f"measurements must follow one decision rule, got {', '.join(sorted(r.name for r in rules))}"
+            )
         object.__setattr__(self, "subject", MappingProxyType(dict(self.subject)))
 
     def __getitem__(self, name: str) -> Measurement:
@@ -104,6 +110,27 @@ class Report:
         raise KeyError(
             f"{name!r} was not measured; there are: {', '.join(m.name for m in self.measurements)}"
         )
+
+    @property
+    def decision_rule(self) -> DecisionRule:
+        """The rule by which all measurements are rated."""
+        return self.measurements[0].decision_rule
+
+    def decided_by(self, rule: str | DecisionRule) -> Report:
+        """The same measurements, rated by another rule.
+
+        Parameters
+        ----------
+        rule : str or DecisionRule
+            A name of :func:`imgtech.qc.list_decision_rules`, or a rule of your own.
+
+        Raises
+        ------
+        ValueError
+            If there is no rule of that name.
+        """
+        chosen = decision_rule(rule)
+        return replace(self, measurements=tuple(replace(m, decision_rule=chosen) for m in self.measurements))
 
     @property
     def verdict(self) -> Verdict:
@@ -126,6 +153,11 @@ class Report:
             "edition": self.edition,
             "verdict": self.verdict.value,
             "passed": self.passed,
+            "decision_rule": {
+                "name": self.decision_rule.name,
+                "confidence": self.decision_rule.confidence,
+                "source": str(self.decision_rule.source),
+            },
             "subject": dict(self.subject),
             "notes": list(self.notes),
             "measurements": [_measurement_to_dict(m) for m in self.measurements],
@@ -134,6 +166,18 @@ class Report:
     def to_json(self) -> str:
         """Everything but the pictures as JSON text."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+
+def _decision_to_dict(decision: Decision | None) -> dict[str, Any] | None:
+    if decision is None:
+        return None
+    return {
+        "accepted": decision.accepted,
+        "acceptance_interval": None if decision.acceptance is None else list(decision.acceptance),
+        "conformance_probability": decision.conformance_probability,
+        "false_acceptance_probability": decision.false_acceptance_probability,
+        "false_rejection_probability": decision.false_rejection_probability,
+    }
 
 
 def _measurement_to_dict(m: Measurement) -> dict[str, Any]:
@@ -154,6 +198,7 @@ def _measurement_to_dict(m: Measurement) -> dict[str, Any]:
         "degrees_of_freedom": None if math.isinf(m.degrees_of_freedom) else m.degrees_of_freedom,
         "verdict": m.verdict.value,
         "limit": limit,
+        "decision": _decision_to_dict(m.decision),
         "definition": str(m.definition),
         "algorithm": m.algorithm,
         "error": m.error,

@@ -21,9 +21,9 @@ MARKS = {
     Verdict.ERROR: "?",
 }
 _SENTENCES = {
-    Verdict.PASS: "Every rated measurement lies inside its limit, with its 95 % interval.",
-    Verdict.WARN: "Every rated measurement lies inside its limit, but a 95 % interval reaches beyond one.",
-    Verdict.FAIL: "At least one measurement lies outside its limit.",
+    Verdict.PASS: "Every rated measurement is accepted.",
+    Verdict.WARN: "Every rated measurement is accepted, but a 95 % interval reaches beyond its limit.",
+    Verdict.FAIL: "At least one measurement is rejected.",
     Verdict.UNRATED: "Nothing here has a limit from a verified source.",
     Verdict.ERROR: "At least one measurement could not be made.",
 }
@@ -80,6 +80,7 @@ def report_html(report: Report) -> str:
         pictures=[draw(p) for p in report.pictures],
         counts=[(v, n) for v, n in counts.items() if n],
         sentence=_SENTENCES[report.verdict],
+        rule=report.decision_rule,
     )
 
 
@@ -136,6 +137,7 @@ def _row(m: Measurement) -> dict[str, Any]:
         "text": format_measurement(m),
         "interval": None if m.value is None else _interval_text(m),
         "gauge": _gauge(m.value, half_width(m), m.limit) if m.value is not None and m.limit else None,
+        "risk": _risk_text(m),
         "details": [(k, v if isinstance(v, str) else format_number(float(v))) for k, v in m.details.items()],
     }
 
@@ -144,6 +146,22 @@ def _interval_text(m: Measurement) -> str:
     unit = "" if m.unit == NO_UNIT else f" {m.unit}"
     low, high = (format_number(end, half_width(m)) for end in m.interval(0.95))
     return f"{low} to {high}{unit}"
+
+
+def _risk_text(m: Measurement) -> str:
+    """Acceptance interval and the risk of the decision."""
+    decision = m.decision
+    if decision is None or decision.acceptance is None:
+        return "–" if decision is None else "no value could be accepted"
+    low, high = (None if end is None else format_number(end, half_width(m)) for end in decision.acceptance)
+    interval = f"≤ {high}" if low is None else f"≥ {low}" if high is None else f"{low} to {high}"
+    kind = "acceptance" if decision.accepted else "rejection"
+    outside = 1 - decision.conformance_probability
+    return f"{interval}; false {kind} {_percent(outside if decision.accepted else 1 - outside)}"
+
+
+def _percent(probability: float) -> str:
+    return "< 0.01 %" if probability < 1e-4 else f"{100 * probability:.2g} %"
 
 
 def _gauge(value: float, expanded: float, limit: Limit) -> _Gauge:

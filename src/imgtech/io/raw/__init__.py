@@ -2,17 +2,17 @@
 
 from imgtech.io.raw.bruker import BrukerScan, read_2dseq, read_bruker
 from imgtech.io.raw.channel_data import ChannelData
-from imgtech.io.raw.htc import FanScan, read_htc
+from imgtech.io.raw.ct_scan import CtScan
+from imgtech.io.raw.htc import read_htc
 from imgtech.io.raw.jcampdx import read_jcampdx
-from imgtech.io.raw.parallel import ParallelScan, read_dxchange, read_sinogram
+from imgtech.io.raw.parallel import read_dxchange, read_sinogram
 from imgtech.io.raw.pybf import read_pybf
 from imgtech.io.raw.pymust import read_pymust
 
 __all__ = [
     "BrukerScan",
     "ChannelData",
-    "FanScan",
-    "ParallelScan",
+    "CtScan",
     "read_2dseq",
     "read_bruker",
     "read_dxchange",

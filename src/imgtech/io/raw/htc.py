@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import FloatArray, real_image
 from imgtech.geometry import FanBeam
+from imgtech.io.raw.ct_scan import CtScan
 
 _VARIABLE = "CtDataFull"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class FanScan(ArrayValue):
-    """Line integrals of one or more slices and the fan-beam rays they were taken along.
-
-    Parameters
-    ----------
-    sinogram : numpy.ndarray
-        Shape ``(slice, view, channel)``, without a unit.
-    beam : FanBeam
-        The rays of each slice.
-
-    Raises
-    ------
-    ValueError
-        If the sinogram does not have the shape of the beam or is not finite.
-    """
-
-    sinogram: FloatArray
-    beam: FanBeam
-
-    def __post_init__(self) -> None:
-        stack = np.array(real_image("sinogram", self.sinogram, 3, self.beam.shape))
-        stack.setflags(write=False)
-        object.__setattr__(self, "sinogram", stack)
-
-
-def read_htc(path: str | Path) -> FanScan:
+def read_htc(path: str | Path) -> CtScan:
     """Read a fan-beam scan of the Helsinki Tomography Challenge 2022.
 
     The whole geometry is in the file: distances, channel spacing and view angles. The angles count
@@ -57,7 +29,7 @@ def read_htc(path: str | Path) -> FanScan:
 
     Returns
     -------
-    FanScan
+    CtScan
         One slice in float32, and its rays.
 
     Raises
@@ -103,7 +75,7 @@ def read_htc(path: str | Path) -> FanScan:
             n_channels=int(_field(file, parameters, "numDetectorsPost")),
             channel_spacing_mm=float(_field(file, parameters, "pixelSizePost")),
         )
-        return FanScan(sinogram=sinogram[None], beam=beam)
+        return CtScan(sinogram=sinogram[None], beam=beam)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file}: {error}") from error
 

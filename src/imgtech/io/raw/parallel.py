@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.extras import require
-from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import FloatArray, finite, positive, real_image
+from imgtech._core.validate import finite, positive
 from imgtech.geometry import ParallelBeam
-
-_COUNT_FLOOR = 0.5
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ParallelScan(ArrayValue):
-    """Line integrals of one or more slices and the rays they were taken along.
-
-    Parameters
-    ----------
-    sinogram : numpy.ndarray
-        Shape ``(slice, view, channel)``, without a unit.
-    beam : ParallelBeam
-        The rays of each slice.
-
-    Raises
-    ------
-    ValueError
-        If the sinogram does not have the shape of the beam or is not finite.
-    """
-
-    sinogram: FloatArray
-    beam: ParallelBeam
-
-    def __post_init__(self) -> None:
-        stack = np.array(real_image("sinogram", self.sinogram, 3, self.beam.shape))
-        stack.setflags(write=False)
-        object.__setattr__(self, "sinogram", stack)
+from imgtech.io.raw.ct_scan import CtScan, Quantity
 
 
-def read_sinogram(path: str | Path) -> ParallelScan:
+def read_sinogram(path: str | Path) -> CtScan:
     """Read a sinogram from a NumPy ``.npz`` archive.
 
     Parameters
@@ -56,7 +27,7 @@ def read_sinogram(path: str | Path) -> ParallelScan:
 
     Returns
     -------
-    ParallelScan
+    CtScan
         Sinogram and beam.
 
     Raises
@@ -93,12 +64,11 @@ def read_sinogram(path: str | Path) -> ParallelScan:
 
 def read_dxchange(
     path: str | Path, *, channel_spacing_mm: float, axis_channel: float | None = None
-) -> ParallelScan:
-    r"""Read a parallel-beam scan in the DXchange layout of HDF5.
+) -> CtScan:
+    """Read a parallel-beam scan in the DXchange layout of HDF5: counts with white and dark fields.
 
-    Counts become line integrals :math:`p = -\ln \frac{I - D}{W - D}` with the mean dark field D and the
-    mean white field W of each pixel. Where fewer than half a count is left above the dark field, half a
-    count is taken.
+    :func:`~imgtech.recon.ct.corrections.flat_field` and
+    :func:`~imgtech.recon.ct.corrections.to_line_integrals` take them further.
 
     Parameters
     ----------
@@ -112,8 +82,8 @@ def read_dxchange(
 
     Returns
     -------
-    ParallelScan
-        One slice a detector row.
+    CtScan
+        Counts ``(slice, view, channel)``, one slice a detector row, ``flats`` and ``darks``.
 
     Raises
     ------
@@ -122,7 +92,7 @@ def read_dxchange(
     ImportError
         If h5py is not installed.
     ValueError
-        If the file is not HDF5, a data set is missing, or a white field is not above the dark field.
+        If the file is not HDF5, a data set is missing, or they do not belong together.
 
     References
     ----------
@@ -146,19 +116,23 @@ def read_dxchange(
         raise ValueError(f"{file}: no readable HDF5 file") from error
     if missing:
         raise ValueError(f"{file}: no DXchange scan, exchange/{missing[0]} is missing")
-    dark, white = (sets[name].mean(axis=0, dtype=np.float64) for name in ("data_dark", "data_white"))
-    if (white <= dark).any():
-        raise ValueError(f"{file}: the white field must lie above the dark field in every pixel")
-    counts = np.maximum(sets["data"] - dark, _COUNT_FLOOR)
-    integrals = -np.log(counts / (white - dark)).astype(np.float32)
-    n = integrals.shape[-1]
+    if sets["data"].ndim != 3:
+        raise ValueError(f"{file}: exchange/data must have 3 axes, got shape {sets['data'].shape}")
+    n = sets["data"].shape[-1]
     axis = (n - 1) / 2 if axis_channel is None else finite("axis_channel", axis_channel)
     geometry = {
         "angles_rad": np.deg2rad(sets["theta"]),
         "channel_spacing_mm": spacing,
         "detector_offset_mm": ((n - 1) / 2 - axis) * spacing,
     }
-    return _scan(file, np.moveaxis(integrals, 1, 0), geometry)
+    return _scan(
+        file,
+        np.moveaxis(sets["data"], 1, 0),
+        geometry,
+        quantity="counts",
+        flats=sets["data_white"],
+        darks=sets["data_dark"],
+    )
 
 
 def _existing(path: str | Path) -> Path:
@@ -167,7 +141,13 @@ def _existing(path: str | Path) -> Path:
     return Path(path)
 
 
-def _scan(file: Path, sinogram: npt.NDArray[Any], arrays: Mapping[str, Any]) -> ParallelScan:
+def _scan(
+    file: Path,
+    sinogram: npt.NDArray[Any],
+    arrays: Mapping[str, Any],
+    quantity: Quantity = "line integrals",
+    **fields: npt.NDArray[Any],
+) -> CtScan:
     if sinogram.ndim not in (2, 3):
         raise ValueError(f"{file}: sinogram must have 2 or 3 axes, got shape {sinogram.shape}")
     try:
@@ -177,6 +157,7 @@ def _scan(file: Path, sinogram: npt.NDArray[Any], arrays: Mapping[str, Any]) -> 
             channel_spacing_mm=float(arrays["channel_spacing_mm"]),
             detector_offset_mm=float(arrays.get("detector_offset_mm", 0.0)),
         )
-        return ParallelScan(sinogram=sinogram.reshape(-1, *sinogram.shape[-2:]), beam=beam)
+        stack = sinogram.reshape(-1, *sinogram.shape[-2:])
+        return CtScan(sinogram=stack, beam=beam, quantity=quantity, **fields)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file}: {error}") from error

@@ -1,0 +1,30 @@
+"""Ghosting: a disk with a ghost of known height above and below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from simulate import Setting, noise
+
+from imgtech.geometry import ImageGrid
+from imgtech.qc import Measurement
+from imgtech.qc.metrics import percent_signal_ghosting
+from imgtech.qc.roi import disk_region
+
+
+def settings() -> Iterator[Setting]:
+    grid = ImageGrid(shape=(160, 170), spacing_mm=(1.6, 1.5), center_mm=(3.0, -7.0))
+    center, radius = (5.0, -6.0), 95.0
+    phantom = disk_region(grid, center_mm=center, radius_mm=radius)
+    y = grid.coordinates_mm[0][:, None] - center[0]
+    ghost = (np.abs(y) > radius) * np.ones(grid.shape)
+    for height in (0.0, 4.0):
+
+        def once(rng: np.random.Generator, height: float = height) -> Measurement:
+            # noise is small against the offset, so the magnitude is Gaussian and the truth exact
+            image = 200 * phantom + 50 + height * ghost + noise(rng, grid.shape, 0.0)
+            return percent_signal_ghosting(image, grid, center_mm=center, radius_mm=radius)
+
+        truth = 100 * (2 * height) / (2 * 250.0)
+        yield Setting("PSG", f"{truth:g} %", truth, once)

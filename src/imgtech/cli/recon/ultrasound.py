@@ -1,0 +1,73 @@
+"""``imgtech recon us``: channel data to images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from imgtech.cli._exit import one_sentence
+from imgtech.cli.recon._output import HDF5, Out, Source, save, say
+from imgtech.geometry import ImageGrid
+from imgtech.io.raw import ChannelData, read_pybf, read_pymust
+from imgtech.recon.ultrasound import delay_and_sum, envelope, log_compress, rf_to_iq
+
+
+def us(
+    path: Source,
+    out: Out = Path("imgtech-us"),
+    depth_mm: Annotated[
+        float | None, typer.Option(help="Deepest pixel; the end of the traces if not given.")
+    ] = None,
+    f_number: Annotated[float, typer.Option(help="Depth over width of the receive aperture.")] = 1.75,
+    window: Annotated[str, typer.Option(help="Window over the aperture.")] = "hann",
+    dynamic_range_db: Annotated[float, typer.Option(help="Range of greys.")] = 60.0,
+    sound_speed_m_s: Annotated[
+        float | None, typer.Option(help="Speed of sound, where the file's is wrong.")
+    ] = None,
+) -> None:
+    """Beamform plane-wave channel data: a PyMUST .mat or a pybf .hdf5 file."""
+    with one_sentence():
+        given = {} if sound_speed_m_s is None else {"sound_speed_m_s": sound_speed_m_s}
+        raw = read_pybf(path, **given) if path.suffix.lower() in HDF5 else read_pymust(path)
+        speed = sound_speed_m_s or raw.sound_speed_m_s
+        grid = _ultrasound_grid(raw, speed, depth_mm)
+        iq = rf_to_iq(raw.data, raw.waves, center_hz=raw.center_hz)
+        image = delay_and_sum(
+            iq,
+            raw.probe,
+            raw.waves,
+            grid,
+            f_number=f_number,
+            window=window,
+            sound_speed_m_s=speed,
+            center_hz=raw.center_hz,
+        )
+        frames = np.moveaxis(envelope(image), -1, 0) if image.ndim == 3 else envelope(image)[None]
+        decibels = log_compress(frames, dynamic_range_db=dynamic_range_db)
+        save(out, decibels, shown=_square_pixels(decibels, grid))
+        what = f"{raw.waves.n_transmits} transmit(s) x {raw.probe.n_elements} elements"
+        say(out, decibels, grid, what, "dB below the maximum")
+
+
+def _ultrasound_grid(raw: ChannelData, sound_speed_m_s: float, depth_mm: float | None) -> ImageGrid:
+    """Pixels of half a wavelength across and an eighth along depth, under the probe."""
+    wavelength_mm = 1e3 * sound_speed_m_s / raw.center_hz
+    first_s = float(np.min(raw.waves.start_s))
+    last_s = float(np.max(raw.waves.start_s)) + raw.data.shape[2] / raw.waves.sampling_hz
+    top_mm = max(0.0, first_s - raw.waves.pulse_delay_s) * sound_speed_m_s * 1e3 / 2
+    end_mm = (last_s - raw.waves.pulse_delay_s) * sound_speed_m_s * 1e3 / 2 if depth_mm is None else depth_mm
+    if end_mm <= top_mm:
+        raise ValueError(f"depth_mm must be beyond the first sample at {top_mm:.3g} mm, got {end_mm}")
+    spacing = (wavelength_mm / 4, wavelength_mm / 2)
+    width_mm = raw.probe.n_elements * raw.probe.pitch_mm
+    shape = (max(2, round((end_mm - top_mm) / spacing[0])), max(2, round(width_mm / spacing[1])))
+    return ImageGrid(shape=shape, spacing_mm=spacing, center_mm=((top_mm + end_mm) / 2, raw.probe.center_mm))
+
+
+def _square_pixels(images: npt.NDArray[Any], grid: ImageGrid) -> npt.NDArray[Any]:
+    """Repeat columns so that a picture has the right shape."""
+    return np.repeat(images, max(1, round(grid.spacing_mm[1] / grid.spacing_mm[0])), axis=-1)
