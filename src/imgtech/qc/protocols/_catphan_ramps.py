@@ -27,7 +27,7 @@ _TAIL_MM = 9.0
 _OVER_NOISE = 4.0
 _WIDTHS_MM = (0.25, 3.0)
 _WIRE_MM = 0.28
-_MOST_STEPS = 30
+_MOST_STEPS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ def _least_squares(
         for k in range(len(p)):
             nudge = np.zeros(len(p))
             nudge[k] = 1e-5 * max(abs(p[k]), 1.0)
-            slopes[:, k] = (model(p + nudge) - model(p - nudge)) / (2 * nudge[k])
+            slopes[:, k] = (model(p + nudge) - seen + left) / nudge[k]
         normal = slopes.T @ slopes
         way = slopes.T @ left
         better = False
@@ -141,7 +141,7 @@ def _least_squares(
             damping *= 10
         if not better:
             break
-        settled = cost - float(rest @ rest) < 1e-9 * cost
+        settled = cost - float(rest @ rest) < 1e-7 * cost
         p, left, cost, damping = tried, rest, float(rest @ rest), damping / 5
         if settled:
             break

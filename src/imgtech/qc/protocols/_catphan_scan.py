@@ -29,6 +29,7 @@ _CENTRAL_MM = 7.5
 _EDGE_MM = 1.0
 _WIRE_END_MM = 2.3
 _LOOSE_MM = 2.5
+_RAMP_SLICES = 11
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -229,7 +230,8 @@ def _ramps(
 ) -> tuple[Lit, ...]:
     expected = min(max(_thickness(series) / RISE, 2.0), 30.0)
     found = []
-    for index in fits:
+    few = np.unique(np.linspace(0, len(fits) - 1, min(len(fits), _RAMP_SLICES)).round().astype(int))
+    for index in fits[few]:
         spline = ndimage.spline_filter(pixels[index].astype(np.float64), order=3)
         pose = _pose(placement, float(series.positions_mm[index]))
         for number, ramp in enumerate(drawing.ramps):
