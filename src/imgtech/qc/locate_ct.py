@@ -27,6 +27,7 @@ _TURNS = 720
 _BAND_MM = (-2.5, -1.25, 0.0, 1.25, 2.5)
 _APART_RAD = math.radians(25.0)
 _ROUNDED_HU = 1e-6
+_STEADY_MM = 0.005
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,7 +92,7 @@ class RodPattern(ArrayValue):
 def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
     """Find the outline of a round phantom in a CT series.
 
-    On every third millimetre slices are cut half-way between air and the middle of the image; of the
+    On means over blocks of about 3 mm slices are cut half-way between air and the middle of the image; of the
     largest piece, its holes filled, the circle that most outline points agree on is taken, so that a table
     below and a clipped side do not pull at it. The centre is then the centroid of what lies within this
     circle, and a straight line goes through the centres of all slices whose radius fits.
@@ -131,12 +132,17 @@ def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
     """
     low, high = (positive("radius_mm", r) for r in radius_mm)
     steps = [max(1, round(_COARSE_MM / d)) for d in series.spacing_mm]
-    y, x = (c[step // 2 :: step] for c, step in zip(series.grid.coordinates_mm, steps, strict=True))
+    rows, columns = (n // step * step for n, step in zip(series.pixels.shape[1:], steps, strict=True))
+    y, x = (
+        c[:n].reshape(-1, step).mean(axis=1)
+        for c, n, step in zip(series.grid.coordinates_mm, (rows, columns), steps, strict=True)
+    )
     last = len(series.pixels) - 1
     chosen = np.unique(np.linspace(0, last, min(last + 1, _LOOKED_AT)).round().astype(int))
     found, seen = [], []
     for i in chosen:
-        image = series.pixels[i, steps[0] // 2 :: steps[0], steps[1] // 2 :: steps[1]].astype(np.float64)
+        blocks = series.pixels[i, :rows, :columns].reshape(rows // steps[0], steps[0], -1, steps[1])
+        image = blocks.mean(axis=(1, 3), dtype=np.float64)
         circle = _circle(image, y, x)
         if circle is None:
             continue
@@ -276,7 +282,9 @@ def _line(
         limit = max(3 * 1.4826 * float(np.median(away[keep])), 0.1)
         wide = position[keep] - position[keep].mean()
         scatter = float(np.sqrt((away[keep] ** 2).sum() / 2 / max(keep.sum() - 2, 1)))
-        spread = scatter / math.sqrt(float((wide**2).sum()))
+        spread = math.hypot(
+            scatter / math.sqrt(float((wide**2).sum())), _STEADY_MM / float(np.ptp(position[keep]))
+        )
         new = away <= limit
         if (new == keep).all():
             break

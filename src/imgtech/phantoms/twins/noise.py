@@ -60,8 +60,8 @@ def ct_noise_images(
     """Noise like that of a filtered back-projection: a ramp that a smooth kernel ends.
 
     White noise is filtered by the square root of :func:`ct_noise_spectrum` on a periodic grid. Images are
-    independent of one another. What the spectrum holds beyond the Nyquist frequency is folded into the
-    variance, so that it is the one asked for.
+    independent of one another. The spectrum ends at the Nyquist frequency and is raised by what that takes
+    from the variance, which is the one asked for.
 
     Parameters
     ----------
@@ -105,17 +105,23 @@ def ct_noise_images(
     return out
 
 
-def disk_mean_deviation(*, radius_mm: float, sigma_hu: float, peak_per_mm: float) -> float:
-    r"""Standard deviation of the mean of a disk in this noise.
+def disk_mean_deviation(
+    grid: ImageGrid, *, radius_mm: float, sigma_hu: float, peak_per_mm: float
+) -> float:
+    r"""Standard deviation of the mean of a disk in images of this noise.
 
-    .. math:: \sigma_R^2 = \int \mathrm{NPS}(f) \left(\frac{2 J_1(2 \pi f R)}{2 \pi f R}\right)^2 2\pi f\, df
+    .. math:: \sigma_R^2 = \sum \mathrm{NPS}(f) \left(\frac{2 J_1(2 \pi f R)}{2 \pi f R}\right)^2 \Delta f_y \Delta f_x
+
+    over the frequencies of the images, up to the Nyquist frequency.
 
     Parameters
     ----------
+    grid : ImageGrid
+        Pixels of the images.
     radius_mm : float
         Radius of the disk.
     sigma_hu, peak_per_mm : float
-        The noise, see :func:`ct_noise_spectrum`.
+        The noise, see :func:`ct_noise_images`.
 
     Returns
     -------
@@ -124,12 +130,16 @@ def disk_mean_deviation(*, radius_mm: float, sigma_hu: float, peak_per_mm: float
 
     Examples
     --------
+    >>> from imgtech.geometry import ImageGrid
     >>> from imgtech.phantoms.twins import disk_mean_deviation
-    >>> round(disk_mean_deviation(radius_mm=2.5, sigma_hu=10.0, peak_per_mm=0.3), 2)
-    1.47
+    >>> grid = ImageGrid.square(256, fov_mm=180.0)
+    >>> round(disk_mean_deviation(grid, radius_mm=2.5, sigma_hu=10.0, peak_per_mm=0.3), 2)
+    1.54
     """
     radius = positive("radius_mm", radius_mm)
-    f = np.linspace(0, 8 * peak_per_mm, 40001)[1:]
-    q = 2 * math.pi * f * radius
-    nps = ct_noise_spectrum(f, sigma_hu=sigma_hu, peak_per_mm=peak_per_mm)
-    return math.sqrt(float((nps * (2 * special.j1(q) / q) ** 2 * 2 * math.pi * f).sum()) * float(f[1] - f[0]))
+    fy, fx = (fft.fftfreq(n, d) for n, d in zip(grid.shape, grid.spacing_mm, strict=True))
+    f = np.hypot(fy[:, None], fx)
+    power = ct_noise_spectrum(f, sigma_hu=1.0, peak_per_mm=peak_per_mm)
+    q = np.maximum(2 * math.pi * f * radius, 1e-9)
+    share = float((power * (2 * special.j1(q) / q) ** 2).sum() / power.sum())
+    return not_negative("sigma_hu", sigma_hu) * math.sqrt(share)

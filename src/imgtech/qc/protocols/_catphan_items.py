@@ -37,6 +37,8 @@ BACKGROUND_RING_MM = 5.0
 SIDES = {"top": -90.0, "right": 0.0, "bottom": 90.0, "left": 180.0}
 LINES = {"top": (0, 1), "left": (1, 2), "bottom": (2, 3), "right": (3, 0)}
 ONE_SIDED_95 = 1.645
+_SPILL_DOUBT = 0.3
+_ROD_PART = 0.7
 
 MANUAL = Source(document="Catphan manual, The Phantom Laboratory", edition="2017", clause="CTP404 module")
 _SECTION = dataclasses.replace(MANUAL, clause="scan slice geometry", verified=False)
@@ -177,30 +179,32 @@ def _insert(scan: CatPhanScan, insert: Insert) -> Measurement:
         freedom = min(scatter.degrees_of_freedom, len(values) / 3)
     except ValueError:  # no uniform module in the scan: as if neighbouring pixels were one
         share, freedom = 2.0 / math.sqrt(len(values)), max(len(values) / 4 - 1, 2.0)
+    mean, lost = region_mean(image, region), _lost(scan, insert.radius_mm, INSERT_ROI_MM)
+    spill = (mean - find_rod(image, scan.grid, center, insert.radius_mm).around_hu) * lost / (1 - lost)
     return Measurement(
         name=insert.name,
-        value=region_mean(image, region),
+        value=mean + spill,
         unit="HU",
-        uncertainty=math.hypot(share * pixel, _spill(scan, insert)),
+        uncertainty=math.hypot(share * pixel, _SPILL_DOUBT * spill),
         definition=MANUAL,
         algorithm="rod-mean-1",
         degrees_of_freedom=freedom,
         details={
             "nominal (HU)": insert.nominal_hu,
             "standard deviation (HU)": pixel,
+            "added for the blurred edge (HU)": spill,
             "images": len(indices),
         },
     )
 
 
-def _spill(scan: CatPhanScan, insert: Insert) -> float:
-    """What the blurred edge of a rod takes from the mean of its region."""
+def _lost(scan: CatPhanScan, radius_mm: float, region_mm: float) -> float:
+    """Share of the contrast of a rod that its blurred edge takes from the mean of a region inside."""
     if not scan.lit:
         return 0.0
     blur = float(np.median([part.blur_mm for part in scan.lit]))
-    r = (np.arange(200) + 0.5) / 200 * INSERT_ROI_MM
-    lost = 1 - float(np.average(blurred_disk(r, insert.radius_mm, blur), weights=r))
-    return abs(insert.nominal_hu - scan.drawing.sensitometry.body_hu) * max(lost, 0.0)
+    r = (np.arange(200) + 0.5) / 200 * region_mm
+    return max(1 - float(np.average(blurred_disk(r, radius_mm, blur), weights=r)), 0.0)
 
 
 def _scale(scan: CatPhanScan) -> Measurement:
@@ -236,7 +240,7 @@ def _thickness(scan: CatPhanScan) -> Measurement:
     blur = float(np.median([part.blur_mm for part in used]))
     raw = RISE * float(np.mean([part.fwhm_mm for part in used]))
     value = float(values.mean())
-    doubt = 0.5 * abs(raw - value)
+    doubt = 0.25 * abs(raw - value)
     return Measurement(
         name="slice thickness",
         value=value,
@@ -448,25 +452,23 @@ def _detectable(scan: CatPhanScan) -> Measurement:
 
 
 def _contrast(scan: CatPhanScan, rod: ContrastRod) -> Measurement:
-    """Mean within three quarters of the radius minus that of the ring around, over the whole module."""
+    """Mean well inside a rod minus that of the ring around, over the whole module."""
     indices = scan.inside(scan.drawing.low_contrast)
     image, center = scan.image(indices), place_of(scan, indices, rod.center_mm)
     radius = rod.diameter_mm / 2
     box, y, x = window(scan.grid, center, radius + BACKGROUND_GAP_MM + BACKGROUND_RING_MM)
     r = np.hypot(y - center[0], x - center[1])
     own = _neighbours(scan, rod, indices, y, x)
-    inside = r <= 0.75 * radius
+    inside = r <= _ROD_PART * radius
     around = (r >= radius + BACKGROUND_GAP_MM) & ~own
     if inside.sum() < 3 or around.sum() < 30:
         raise ValueError(f"the rod of {rod.diameter_mm:g} mm holds {int(inside.sum())} pixels, needed 3")
     patch = image[box]
-    value = float(patch[inside].mean()) - float(patch[around].mean())
-    alike = [
-        disk_scatter(
-            scan.image(indices), scan.grid, place_of(scan, indices, (0.0, 0.0)), 40.0, max(0.75 * radius, 0.8)
-        )
-    ]
-    spread = alike[0].deviation_hu
+    region = disk_region(scan.grid, center_mm=center, radius_mm=_ROD_PART * radius)
+    lost = _lost(scan, radius, _ROD_PART * radius)
+    value = (region_mean(image, region) - float(patch[around].mean())) / (1 - lost)
+    alike = disk_scatter(image, scan.grid, place_of(scan, indices, (0.0, 0.0)), 40.0, _ROD_PART * radius)
+    spread = math.hypot(alike.deviation_hu, _SPILL_DOUBT * lost * value) / (1 - lost)
     return Measurement(
         name="contrast",
         value=value,
@@ -474,7 +476,7 @@ def _contrast(scan: CatPhanScan, rod: ContrastRod) -> Measurement:
         uncertainty=spread * math.sqrt(1 + inside.sum() / around.sum()),
         definition=_CHAO,
         algorithm="rod-contrast-1",
-        degrees_of_freedom=alike[0].degrees_of_freedom,
+        degrees_of_freedom=alike.degrees_of_freedom,
         details={
             "images": len(indices),
             "seen": "yes" if value > 2 * ONE_SIDED_95 * spread else "no",

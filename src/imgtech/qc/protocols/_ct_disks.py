@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech.geometry import ImageGrid
+from imgtech.qc.roi import disk_region
 
 Floats = npt.NDArray[np.float64]
 
@@ -72,10 +73,11 @@ def _disk_means(
 ) -> tuple[Floats, float, Floats, Floats]:
     """Mean and mean variance within disks on a hexagonal lattice of pixels, and their centres."""
     dy, dx = grid.spacing_mm
-    tall, wide = math.floor(radius / dy), math.floor(radius / dx)
-    row, column = np.mgrid[-tall : tall + 1, -wide : wide + 1]
-    own = np.hypot(row * dy, column * dx) <= radius
-    row, column = row[own], column[own]
+    tall, wide = math.ceil(radius / dy), math.ceil(radius / dx)
+    small = ImageGrid(shape=(2 * tall + 1, 2 * wide + 1), spacing_mm=(dy, dx))
+    share = disk_region(small, center_mm=(0.0, 0.0), radius_mm=radius).ravel()
+    row, column = (k.ravel() for k in np.mgrid[-tall : tall + 1, -wide : wide + 1])
+    row, column, share = row[share > 0], column[share > 0], share[share > 0] / share.sum()
     step = max(_APART * radius, 2 * max(grid.spacing_mm))
     n = math.ceil(1.2 * field / step)
     i, j = (k.ravel() for k in np.mgrid[-n : n + 1, -n : n + 1])
@@ -87,5 +89,7 @@ def _disk_means(
     kept &= (down >= tall) & (down < len(y) - tall) & (across >= wide) & (across < len(x) - wide)
     down, across = down[kept], across[kept]
     values = image[down[:, None] + row, across[:, None] + column]
-    spread = float(values.var(axis=1, ddof=1).mean()) if values.shape[1] > 1 and len(values) else 0.0
-    return values.mean(axis=1), spread, y[down], x[across]
+    means = values @ share
+    loss = float(share @ share)
+    spread = float(((values - means[:, None]) ** 2 @ share).mean()) / (1 - loss) if len(values) else 0.0
+    return means, spread, y[down], x[across]

@@ -13,9 +13,9 @@ from imgtech.geometry import ImageGrid
 
 Floats = npt.NDArray[np.float64]
 
-_MARGIN_MM = 2.5
-_RING_MM = (2.5, 5.0)
-_ROUNDS = 4
+_MARGIN_MM = 3.0
+_RING_MM = (3.0, 5.5)
+_ROUNDS = 5
 _CONTRAST_HU = 100.0
 _OVER_NOISE = 5.0
 _FAR_MM = 3.0
@@ -27,6 +27,7 @@ class RodPlace:
 
     center_mm: tuple[float, float]
     contrast_hu: float
+    around_hu: float
     noise_hu: float
 
     @property
@@ -55,7 +56,7 @@ def find_rod(image: Floats, grid: ImageGrid, guess_mm: tuple[float, float], radi
         If the window leaves the image.
     """
     cy, cx = guess_mm
-    contrast = noise = 0.0
+    contrast = around = noise = 0.0
     reach = radius_mm + _RING_MM[1]
     for _ in range(_ROUNDS):
         box, y, x = window(grid, (cy, cx), reach)
@@ -66,7 +67,7 @@ def find_rod(image: Floats, grid: ImageGrid, guess_mm: tuple[float, float], radi
         noise = 1.4826 * float(np.median(np.abs(patch[ring] - around)))
         inside = r < max(radius_mm - 2.0, 0.6 * radius_mm)
         contrast = float(patch[inside].mean()) - around if inside.any() else 0.0
-        weight = np.where(r < radius_mm + _MARGIN_MM, patch - around, 0.0)
+        weight = np.clip(radius_mm + _MARGIN_MM - r, 0.0, 1.0) * (patch - around)
         mass = float(weight.sum())
         if abs(contrast) < 1e-9 or abs(mass) < 0.2 * abs(contrast) * float(inside.sum()):
             break
@@ -74,7 +75,7 @@ def find_rod(image: Floats, grid: ImageGrid, guess_mm: tuple[float, float], radi
         if math.hypot(*move) > _FAR_MM:
             break
         cy, cx = cy + move[0], cx + move[1]
-    return RodPlace(center_mm=(cy, cx), contrast_hu=contrast, noise_hu=noise)
+    return RodPlace(center_mm=(cy, cx), contrast_hu=contrast, around_hu=around, noise_hu=noise)
 
 
 def fit_rigid(
