@@ -33,6 +33,7 @@ PUBLIC_ROOMS = (
     "imgtech.qc.pose",
     "imgtech.qc.protocols",
     "imgtech.qc.roi",
+    "imgtech.qc.uncertainty",
     "imgtech.report",
     "imgtech.bench",
 )

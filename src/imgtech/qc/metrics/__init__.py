@@ -1,12 +1,21 @@
 """Image-quality metrics on arrays with spacings, one family a file."""
 
+from imgtech.qc.metrics.bars import bar_mtf
+from imgtech.qc.metrics.contrast import contrast, sdnr
 from imgtech.qc.metrics.ct import cnr, ct_noise, edge_centre_uniformity
+from imgtech.qc.metrics.disk_mtf import disk_mtf
 from imgtech.qc.metrics.edge import Edge, fit_edge
+from imgtech.qc.metrics.edge_mtf import slanted_edge_mtf
+from imgtech.qc.metrics.flood import flood_uniformity
 from imgtech.qc.metrics.geometry import diameter
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
-from imgtech.qc.metrics.mtf import MTF, slanted_edge_mtf
+from imgtech.qc.metrics.independent import independent_pixels
+from imgtech.qc.metrics.line_pairs import bar_contrast, bar_modulation, coltman_mtf, droege_morin_mtf
+from imgtech.qc.metrics.mtf import MTF
 from imgtech.qc.metrics.noise_power import noise_power_spectrum
 from imgtech.qc.metrics.nps import NPS
+from imgtech.qc.metrics.point import Point, fit_point
+from imgtech.qc.metrics.point_mtf import bead_mtf, wire_mtf
 from imgtech.qc.metrics.rim import Rim, disk_rim
 from imgtech.qc.metrics.slice_thickness import RampSignal, ramp_signal, slice_thickness
 from imgtech.qc.metrics.snr import normalised_snr, snr_smoothing, snr_two_images
@@ -17,22 +26,36 @@ __all__ = [
     "MTF",
     "NPS",
     "Edge",
+    "Point",
     "RampSignal",
     "Rim",
+    "bar_contrast",
+    "bar_modulation",
+    "bar_mtf",
+    "bead_mtf",
     "cnr",
+    "coltman_mtf",
+    "contrast",
     "ct_noise",
     "diameter",
+    "disk_mtf",
     "disk_rim",
+    "droege_morin_mtf",
     "edge_centre_uniformity",
     "fit_edge",
+    "fit_point",
+    "flood_uniformity",
+    "independent_pixels",
     "noise_power_spectrum",
     "normalised_snr",
     "percent_integral_uniformity",
     "percent_signal_ghosting",
     "ramp_signal",
+    "sdnr",
     "slanted_edge_mtf",
     "slice_thickness",
     "snr_single_image",
     "snr_smoothing",
     "snr_two_images",
+    "wire_mtf",
 ]
