@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,8 +24,8 @@ from imgtech.phantoms.twins import (
 class Scan:
     """How a twin is scanned."""
 
-    placement: Placement = Placement()
-    grid: ImageGrid = ImageGrid(shape=(300, 290), spacing_mm=(0.84, 0.88))
+    placement: Placement = field(default_factory=Placement)
+    grid: ImageGrid = field(default_factory=lambda: ImageGrid(shape=(300, 290), spacing_mm=(0.84, 0.88)))
     thickness_mm: float = 2.5
     increment_mm: float = 2.5
     labelled_thickness_mm: float | None = None
@@ -96,10 +96,13 @@ def catphan_truth(scan: Scan, twin: Twin, model: str = "504") -> dict[str, float
     f = np.linspace(0, _highest_ring(scan), 4001)
     nps = ct_noise_spectrum(f, sigma_hu=1.0, peak_per_mm=scan.peak_per_mm)
     truth["NPS mean frequency"] = float((f * nps).sum() / nps.sum())
+    truth["MTF50 Teflon rod"], truth["MTF10 Teflon rod"] = (
+        math.sqrt(math.log(1 / level) / 2) / math.pi / scan.sigma_mm for level in (0.5, 0.1)
+    )
     truth["lowest detectable contrast 5 mm"] = (
-        2 * 1.645 * disk_mean_deviation(
-            scan.grid, radius_mm=2.5, sigma_hu=scan.noise_hu, peak_per_mm=scan.peak_per_mm
-        )
+        2
+        * 1.645
+        * disk_mean_deviation(scan.grid, radius_mm=2.5, sigma_hu=scan.noise_hu, peak_per_mm=scan.peak_per_mm)
     )
     for rod in drawing.rods:
         if rod.percent == 1.0 and rod.diameter_mm >= 5.0:

@@ -215,7 +215,7 @@ def _site_limit(file: Path, item: str, entry: object, source: Source) -> Limit:
         return Limit(lower=entry.get("lower"), upper=entry.get("upper"), source=source)
     if ("tolerance" in entry) == ("tolerance_percent" in entry) or "lower" in entry or "upper" in entry:
         raise ValueError(
-            f"{file}: {item!r} must have baseline with one of tolerance and tolerance_percent, and nothing else"
+            f"{file}: {item!r} must have baseline with one of tolerance and tolerance_percent, nothing else"
         )
     half = entry.get("tolerance", abs(entry["baseline"]) * entry.get("tolerance_percent", 0.0) / 100)
     if half <= 0:

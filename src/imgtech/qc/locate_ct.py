@@ -256,18 +256,14 @@ def _circle(image: Floats, y: Floats, x: Floats) -> tuple[tuple[float, float], f
         share[r > radius + 5.0] = 0.0
         whole = share.sum()
         new = float((share.sum(axis=1) @ y) / whole), float((share.sum(axis=0) @ x) / whole)
-        clipped = (
-            cy - radius < y[0] or cy + radius > y[-1] or cx - radius < x[0] or cx + radius > x[-1]
-        )
+        clipped = cy - radius < y[0] or cy + radius > y[-1] or cx - radius < x[0] or cx + radius > x[-1]
         if clipped or math.hypot(new[0] - cy, new[1] - cx) > 2.0:
             break
         cy, cx = new
     return (cy, cx), radius
 
 
-def _line(
-    position: Floats, centers: Floats
-) -> tuple[tuple[float, float], tuple[float, float], float]:
+def _line(position: Floats, centers: Floats) -> tuple[tuple[float, float], tuple[float, float], float]:
     """A line through the centres that outliers do not pull at: offset, slope, uncertainty of the slope."""
     keep = np.ones(len(position), dtype=bool)
     fit = np.stack([np.zeros(2), np.median(centers, axis=0)])
@@ -292,9 +288,7 @@ def _line(
     return (float(fit[1, 0]), float(fit[1, 1])), (float(fit[0, 0]), float(fit[0, 1])), spread
 
 
-def _ring(
-    series: Series, index: int, center: tuple[float, float], radius: float, angles: Floats
-) -> Floats:
+def _ring(series: Series, index: int, center: tuple[float, float], radius: float, angles: Floats) -> Floats:
     """Mean over the width of a ring, by angle; not a number where it leaves the image."""
     r = radius + np.array(_BAND_MM)[:, None]
     where = grid_indices(series.grid, center[0] + r * np.sin(angles), center[1] + r * np.cos(angles))
@@ -304,9 +298,7 @@ def _ring(
     return np.asarray(values.mean(axis=0))
 
 
-def _drawn(
-    rods: Sequence[Insert], body_hu: float, radius: float, angles: Floats, mirrored: bool
-) -> Floats:
+def _drawn(rods: Sequence[Insert], body_hu: float, radius: float, angles: Floats, mirrored: bool) -> Floats:
     """What the ring would show at rotation 0, mean over its width."""
     values = np.zeros((len(_BAND_MM), len(angles)))
     r = radius + np.array(_BAND_MM)[:, None]

@@ -105,12 +105,11 @@ def ct_noise_images(
     return out
 
 
-def disk_mean_deviation(
-    grid: ImageGrid, *, radius_mm: float, sigma_hu: float, peak_per_mm: float
-) -> float:
+def disk_mean_deviation(grid: ImageGrid, *, radius_mm: float, sigma_hu: float, peak_per_mm: float) -> float:
     r"""Standard deviation of the mean of a disk in images of this noise.
 
-    .. math:: \sigma_R^2 = \sum \mathrm{NPS}(f) \left(\frac{2 J_1(2 \pi f R)}{2 \pi f R}\right)^2 \Delta f_y \Delta f_x
+    .. math:: \sigma_R^2 = \sum \mathrm{NPS}(f) \left(\frac{2 J_1(2 \pi f R)}{2 \pi f R}\right)^2
+              \Delta f_y \Delta f_x
 
     over the frequencies of the images, up to the Nyquist frequency.
 

@@ -191,7 +191,8 @@ class Wire(Solid):
     Examples
     --------
     >>> from imgtech.phantoms.twins import Wire
-    >>> ramp = Wire(value_hu=3000.0, start_mm=(-12.5, -38.0, -29.4), end_mm=(12.5, -38.0, 29.4), diameter_mm=0.28)
+    >>> ramp = Wire(value_hu=3000.0, start_mm=(-12.5, -38.0, -29.4), end_mm=(12.5, -38.0, 29.4),
+    ...             diameter_mm=0.28)
     >>> round(ramp.rise, 3)
     0.425
     """
@@ -233,9 +234,7 @@ class Wire(Solid):
             center, length, angle, mass = lit
             width = self.diameter_mm * math.sqrt(3) / 2  # a box of the same second moment
             size = (width, max(length, width))
-            yield Rectangle(
-                value=mass / (size[0] * size[1]), center_mm=center, size_mm=size, angle_rad=angle
-            )
+            yield Rectangle(value=mass / (size[0] * size[1]), center_mm=center, size_mm=size, angle_rad=angle)
 
     def _lit(self, place: SlicePlace) -> tuple[tuple[float, float], float, float, float] | None:
         """Middle, length and direction of the part inside a slice, and its value times mm2."""

@@ -184,4 +184,3 @@ def with_ring(
     ring = height_hu * np.exp(-(away**2) / 2)
     ring[np.abs(away) > 8] = 0.0
     return np.asarray(np.asarray(images, dtype=np.float64) + ring, dtype=np.float32)
-

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 
-from imgtech.qc.protocols._catphan_items import (
-    INSERT_ROI_MM,
-    LINES,
-    NOISE_ROI_MM,
-    SIDES,
-    UNIFORM_DISTANCE_MM,
-    UNIFORM_ROI_MM,
-    place_of,
-    sensitometry_slices,
-    uniform_slices,
-)
+from imgtech.qc.protocols._catphan_items import INSERT_ROI_MM, LINES, sensitometry_slices, uniform_field
 from imgtech.qc.protocols._catphan_scan import CatPhanScan
-from imgtech.qc.protocols._ct_pictures import circle, drawn_circle, drawn_path
-from imgtech.qc.report import Outline, Picture
+from imgtech.qc.protocols._ct_pictures import drawn_circle, drawn_path, slices_picture, uniform_outlines
+from imgtech.qc.protocols._ct_uniform import uniform_slices
+from imgtech.qc.report import Picture
 
 
 def catphan_pictures(scan: CatPhanScan) -> tuple[Picture, ...]:
@@ -52,36 +42,31 @@ def _sensitometry(scan: CatPhanScan) -> Picture:
     for (v, u), (dv, du) in drawing.ramps:
         ends = [(v - 28 * dv, u - 28 * du), (v + 28 * dv, u + 28 * du)]
         outlines.append(drawn_path(grid, pose, ends, "wire ramp", closed=False))
-    return _picture(scan, indices, drawing.sensitometry.name, outlines, (-200.0, 400.0))
+    return slices_picture(scan, indices, drawing.sensitometry.name, outlines, (-200.0, 400.0))
 
 
 def _uniformity(scan: CatPhanScan) -> Picture:
-    indices = uniform_slices(scan)
-    center = place_of(scan, indices, (0.0, 0.0))
-    outlines = [
-        circle(scan.grid, center, UNIFORM_ROI_MM, "centre"),
-        circle(scan.grid, center, NOISE_ROI_MM, "noise"),
-    ]
-    for side, degrees in SIDES.items():
-        turn = math.radians(degrees)
-        place = (
-            center[0] + UNIFORM_DISTANCE_MM * math.sin(turn),
-            center[1] + UNIFORM_DISTANCE_MM * math.cos(turn),
-        )
-        outlines.append(circle(scan.grid, place, UNIFORM_ROI_MM, side))
-    return _picture(scan, indices, scan.drawing.uniformity.name, outlines, (-40.0, 60.0))
+    field = uniform_field(scan)
+    indices = uniform_slices(scan, field)
+    return slices_picture(scan, indices, field.module.name, uniform_outlines(scan, field), (-40.0, 60.0))
 
 
 def _low_contrast(scan: CatPhanScan) -> Picture:
     indices = scan.inside(scan.drawing.low_contrast)
     pose = scan.pose(indices)
     outlines = [
-        drawn_circle(scan.grid, pose, rod.center_mm, rod.diameter_mm / 2, f"{rod.percent:g} % {rod.diameter_mm:g} mm")
+        drawn_circle(
+            scan.grid,
+            pose,
+            rod.center_mm,
+            rod.diameter_mm / 2,
+            f"{rod.percent:g} % {rod.diameter_mm:g} mm",
+        )
         for rod in scan.drawing.rods
         if rod.diameter_mm >= 5.0
     ]
     middle = float(np.median(scan.image(indices)))
-    return _picture(
+    return slices_picture(
         scan, indices, scan.drawing.low_contrast.name, outlines, (middle - 25.0, middle + 35.0)
     )
 
@@ -91,21 +76,4 @@ def _resolution(scan: CatPhanScan) -> Picture:
     if away.min() > max(scan.thickness_mm, 2.5):
         raise ValueError("no slice cuts the line pairs")
     indices = np.array([int(np.argmin(away))])
-    return _picture(scan, indices, f"{scan.drawing.resolution.name} line pairs", [], (-100.0, 1200.0))
-
-
-def _picture(
-    scan: CatPhanScan,
-    indices: np.ndarray,
-    name: str,
-    outlines: list[Outline],
-    window: tuple[float, float],
-) -> Picture:
-    first, last = int(indices.min()) + 1, int(indices.max()) + 1
-    which = f"image {first}" if first == last else f"mean of {len(indices)} of images {first} to {last}"
-    return Picture(
-        title=f"{name}, {which}",
-        pixels=scan.image(indices).astype(np.float32),
-        outlines=tuple(outlines),
-        window=window,
-    )
+    return slices_picture(scan, indices, f"{scan.drawing.resolution.name} line pairs", [], (-100.0, 1200.0))

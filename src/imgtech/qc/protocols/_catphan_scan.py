@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +11,13 @@ from scipy import ndimage
 
 from imgtech.geometry import ImageGrid
 from imgtech.io import Series
-from imgtech.phantoms.twins import CatPhanDrawing, Module, Placement, catphan_drawing
+from imgtech.phantoms.twins import CatPhanDrawing, Placement, catphan_drawing
 from imgtech.phantoms.twins.catphan import HOUSING_RADIUS_MM, MODELS, MODULE_RADIUS_MM
 from imgtech.qc.locate_ct import Axis, RodPattern, find_axis, match_rods
 from imgtech.qc.pose import Pose
 from imgtech.qc.protocols._catphan_ramps import RISE, Lit, lit_part
 from imgtech.qc.protocols._ct_rods import RigidFit, find_rod, fit_rigid
+from imgtech.qc.protocols._ct_scan import CTScan, along, cropped, nominal_thickness, pose_at
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,66 +26,25 @@ _CROP_MM = MODULE_RADIUS_MM + 9.0
 _ENOUGH = 0.8
 _MARGIN = 0.05
 _CENTRAL_MM = 7.5
-_EDGE_MM = 1.0
 _WIRE_END_MM = 2.3
 _LOOSE_MM = 2.5
 _RAMP_SLICES = 11
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class CatPhanScan:
+class CatPhanScan(CTScan):
     """Slices of a CatPhan, cut to the modules, with the pose of the phantom."""
 
-    series: Series
-    pixels: npt.NDArray[np.float32]
-    grid: ImageGrid
     drawing: CatPhanDrawing
-    placement: Placement
-    axis: Axis
     pattern: RodPattern
     rods: RigidFit
     lit: tuple[Lit, ...]
     increment: tuple[float, float, int] | None
-    notes: tuple[str, ...]
-
-    @cached_property
-    def z_mm(self) -> Floats:
-        """Middle of every slice along the axis of the phantom."""
-        return _along(self.series.positions_mm, self.placement)
 
     @property
-    def thickness_mm(self) -> float:
-        """Nominal thickness of a slice."""
-        return _thickness(self.series)
-
-    def inside(self, module: Module, half_mm: float | None = None) -> npt.NDArray[np.intp]:
-        """Slices that lie wholly in a module, within ``half_mm`` of its middle.
-
-        Raises
-        ------
-        ValueError
-            If there is none.
-        """
-        found = _wholly(self.z_mm, self.thickness_mm, module)
-        if found.size == 0:
-            raise ValueError(
-                f"no slice lies wholly in module {module.name}, which is {abs(module.middle_mm):.0f} mm from "
-                f"the sensitometry module; the scan covers {self.z_mm.min():.0f} to {self.z_mm.max():.0f} mm"
-            )
-        if half_mm is None:
-            return found
-        away = np.abs(self.z_mm[found] - module.middle_mm)
-        near = found[away + self.thickness_mm / 2 <= max(half_mm, self.thickness_mm / 2)]
-        return near if near.size else found[[int(np.argmin(away))]]
-
-    def image(self, indices: npt.NDArray[np.intp]) -> Floats:
-        """Mean of slices."""
-        return np.asarray(self.pixels[indices].mean(axis=0, dtype=np.float64))
-
-    def pose(self, indices: npt.NDArray[np.intp]) -> Pose:
-        """Where the phantom lies in the mean of slices."""
-        z = float(self.series.positions_mm[indices].mean())
-        return _pose(self.placement, z)
+    def blur_mm(self) -> float:
+        """Standard deviation of the blur across the wires; 0 where there are none."""
+        return float(np.median([part.blur_mm for part in self.lit])) if self.lit else 0.0
 
 
 def find_catphan(series: Series, model: str) -> CatPhanScan:
@@ -108,7 +67,7 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     _check(series, axis, pattern, model)
     fits = _block(pattern.scores >= max(_ENOUGH, 0.92 * float(pattern.scores.max())), pattern.scores)
     middle = float(series.positions_mm[fits].mean())
-    pixels, grid = _cropped(series, axis, middle)
+    pixels, grid = cropped(series, axis, middle, _CROP_MM)
     start = Placement(
         center_mm=axis.at(middle),
         z_mm=middle,
@@ -122,7 +81,7 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     ]
     core = fits[np.abs(series.positions_mm[fits] - middle) <= _CENTRAL_MM]
     core = core if core.size else fits[[len(fits) // 2]]
-    rods = _rods(pixels[core].mean(axis=0, dtype=np.float64), grid, _pose(start, middle), drawing)
+    rods = _rods(pixels[core].mean(axis=0, dtype=np.float64), grid, pose_at(start, middle), drawing)
     placement = dataclasses.replace(start, roll_rad=rods.angle_rad, center_mm=rods.center_mm)
     lit: tuple[Lit, ...] = ()
     increment = None
@@ -167,8 +126,8 @@ def _check(series: Series, axis: Axis, pattern: RodPattern, model: str) -> None:
         )
     if pattern.score < _ENOUGH:
         raise ValueError(
-            f"this is not a CT series of the CatPhan {model}, or its sensitometry module is missing: no image "
-            f"shows its ring of rods (best correlation {pattern.score:.2f}, needed {_ENOUGH})"
+            f"this is not a CT series of the CatPhan {model}, or its sensitometry module is missing: no "
+            f"image shows its ring of rods (best correlation {pattern.score:.2f}, needed {_ENOUGH})"
         )
     if pattern.score - pattern.runner_up < _MARGIN:
         raise ValueError(
@@ -181,32 +140,6 @@ def _block(fits: npt.NDArray[np.bool_], scores: Floats) -> npt.NDArray[np.intp]:
     """The run of slices around the best that fit."""
     labels, _ = ndimage.label(fits)
     return np.flatnonzero(labels == labels[int(np.argmax(scores))])
-
-
-def _cropped(series: Series, axis: Axis, middle: float) -> tuple[npt.NDArray[np.float32], ImageGrid]:
-    """The square around the modules, as far as it lies in the image."""
-    box, center = [], []
-    for positions, c, d in zip(series.grid.coordinates_mm, axis.at(middle), series.spacing_mm, strict=True):
-        first, last = np.searchsorted(positions, [c - _CROP_MM, c + _CROP_MM])
-        box.append(slice(int(first), int(last)))
-        center.append(float(positions[first] + (last - first - 1) / 2 * d))
-    pixels = series.pixels[:, box[0], box[1]]
-    grid = ImageGrid(shape=pixels.shape[1:], spacing_mm=series.spacing_mm, center_mm=tuple(center))
-    return pixels, grid
-
-
-def _pose(placement: Placement, position: float) -> Pose:
-    away = position - placement.z_mm
-    return Pose(
-        center_mm=(
-            placement.center_mm[0] + placement.tilt[0] * away,
-            placement.center_mm[1] + placement.tilt[1] * away,
-        ),
-        angle_rad=placement.roll_rad,
-        mirrored=placement.mirrored,
-        score=1.0,
-        runner_up=0.0,
-    )
 
 
 def _rods(image: Floats, grid: ImageGrid, pose: Pose, drawing: CatPhanDrawing) -> RigidFit:
@@ -228,12 +161,12 @@ def _ramps(
     drawing: CatPhanDrawing,
     fits: npt.NDArray[np.intp],
 ) -> tuple[Lit, ...]:
-    expected = min(max(_thickness(series) / RISE, 2.0), 30.0)
+    expected = min(max(nominal_thickness(series) / RISE, 2.0), 30.0)
     found = []
     few = np.unique(np.linspace(0, len(fits) - 1, min(len(fits), _RAMP_SLICES)).round().astype(int))
     for index in fits[few]:
         spline = ndimage.spline_filter(pixels[index].astype(np.float64), order=3)
-        pose = _pose(placement, float(series.positions_mm[index]))
+        pose = pose_at(placement, float(series.positions_mm[index]))
         for number, ramp in enumerate(drawing.ramps):
             part = lit_part(
                 spline, grid, pose, ramp, expected_mm=expected, number=number, slice_index=int(index)
@@ -265,7 +198,7 @@ def _place(
     spread = 0.0
     for _ in range(3):
         origin = -at_zero / slope
-        whole = np.abs(slope * (z - origin)) + _thickness(series) / 2 < half_mm - _WIRE_END_MM
+        whole = np.abs(slope * (z - origin)) + nominal_thickness(series) / 2 < half_mm - _WIRE_END_MM
         keep &= whole
         used = own[:, own[keep].any(axis=0)]
         if keep.sum() < used.shape[1] + 2 or np.ptp(z[keep]) == 0:
@@ -306,12 +239,12 @@ def _by_bars(
     peaks = []
     for backwards in (False, True):
         turned = dataclasses.replace(placement, reversed=backwards)
-        z = _along(series.positions_mm, turned)
+        z = along(series.positions_mm, turned)
         near = np.flatnonzero(np.abs(z - drawing.bar_z_mm) < 5.0)
         y, x = grid.coordinates_mm
         best = 0.0
         for index in near:
-            cy, cx = _pose(turned, float(series.positions_mm[index])).center_mm
+            cy, cx = pose_at(turned, float(series.positions_mm[index])).center_mm
             r = np.hypot(y[:, None] - cy, x - cx)
             values = pixels[index][(r > 30.0) & (r < 60.0)]
             best = max(best, float(np.percentile(values, 98) - np.median(values))) if values.size else best
@@ -319,20 +252,3 @@ def _by_bars(
     if max(peaks) < 50.0:
         notes.append("no line pairs on either side: the direction of the slices is not known")
     return dataclasses.replace(placement, reversed=peaks[1] > peaks[0])
-
-
-def _along(positions: Floats, placement: Placement) -> Floats:
-    away = positions - placement.z_mm
-    return -away if placement.reversed else away
-
-
-def _thickness(series: Series) -> float:
-    if series.slice_thickness_mm:
-        return float(series.slice_thickness_mm)
-    return float(np.median(np.diff(series.positions_mm))) if len(series.positions_mm) > 1 else 1.0
-
-
-def _wholly(z: Floats, thickness: float, module: Module) -> npt.NDArray[np.intp]:
-    low, high = module.z_mm
-    margin = thickness / 2 + _EDGE_MM
-    return np.flatnonzero((z >= low + margin) & (z <= high - margin))

@@ -8,7 +8,9 @@ import numpy as np
 
 from imgtech.geometry import ImageGrid
 from imgtech.qc.pose import Pose, grid_indices
-from imgtech.qc.report import Outline
+from imgtech.qc.protocols._ct_scan import CTScan, Indices
+from imgtech.qc.protocols._ct_uniform import SIDES, UniformField, edge_place, uniform_slices
+from imgtech.qc.report import Outline, Picture
 
 
 def circle(grid: ImageGrid, center_mm: tuple[float, float], radius_mm: float, label: str) -> Outline:
@@ -31,6 +33,32 @@ def drawn_path(
     """A path through points of the drawing."""
     y, x = pose.to_image_mm(*np.transpose(points_mm))
     return _outline(grid, y, x, label, closed=closed)
+
+
+def uniform_outlines(scan: CTScan, field: UniformField) -> list[Outline]:
+    """Regions of a uniform module."""
+    indices = uniform_slices(scan, field)
+    center = scan.place(indices, (0.0, 0.0))
+    sides = [circle(scan.grid, edge_place(scan, indices, field, s), field.roi_mm, s) for s in SIDES]
+    return [
+        circle(scan.grid, center, field.roi_mm, "centre"),
+        circle(scan.grid, center, field.noise_mm, "noise"),
+        *sides,
+    ]
+
+
+def slices_picture(
+    scan: CTScan, indices: Indices, name: str, outlines: list[Outline], window: tuple[float, float]
+) -> Picture:
+    """The mean of slices with its regions."""
+    first, last = int(indices.min()) + 1, int(indices.max()) + 1
+    which = f"image {first}" if first == last else f"mean of {len(indices)} of images {first} to {last}"
+    return Picture(
+        title=f"{name}, {which}",
+        pixels=scan.image(indices).astype(np.float32),
+        outlines=tuple(outlines),
+        window=window,
+    )
 
 
 def _outline(grid: ImageGrid, y: np.ndarray, x: np.ndarray, label: str, *, closed: bool = True) -> Outline:
