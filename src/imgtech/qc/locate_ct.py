@@ -15,6 +15,7 @@ from imgtech._core.validate import positive
 from imgtech.io import Series
 from imgtech.phantoms.twins import Insert
 from imgtech.qc.locate import outline_circle
+from imgtech.qc.metrics.rim import fit_circle
 from imgtech.qc.pose import grid_indices
 
 __all__ = ["Axis", "RodPattern", "find_axis", "match_rods"]
@@ -28,6 +29,10 @@ _BAND_MM = (-2.5, -1.25, 0.0, 1.25, 2.5)
 _APART_RAD = math.radians(25.0)
 _ROUNDED_HU = 1e-6
 _STEADY_MM = 0.005
+_RAYS = 240
+_FREE_MM = (4.0, 7.0)
+_FREE_SHARE = 0.03
+_SEARCH_MM = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,8 +99,10 @@ def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
 
     On means over blocks of about 3 mm slices are cut half-way between air and the middle of the image; of the
     largest piece, its holes filled, the circle that most outline points agree on is taken, so that a table
-    below and a clipped side do not pull at it. The centre is then the centroid of what lies within this
-    circle, and a straight line goes through the centres of all slices whose radius fits.
+    below and a clipped side do not pull at it. Along rays from its centre the half height is found to a
+    fraction of a pixel and a circle fitted, points far from it left out; where nothing else is near, the
+    centroid of the disk is taken. A straight line goes through the
+    centres of all slices whose radius fits.
 
     Parameters
     ----------
@@ -248,19 +255,56 @@ def _circle(image: Floats, y: Floats, x: Floats) -> tuple[tuple[float, float], f
     guess = outline_circle(image > level, y, x)
     if guess is None:
         return None
-    (cy, cx), radius = guess
+    center, radius = guess
+    angles = 2 * math.pi * np.arange(_RAYS) / _RAYS
     for _ in range(2):
-        r = np.hypot(y[:, None] - cy, x - cx)
-        share = np.clip((image - air) / (body - air), 0.0, 1.0)
-        share[r < 0.85 * radius] = 1.0
-        share[r > radius + 5.0] = 0.0
-        whole = share.sum()
-        new = float((share.sum(axis=1) @ y) / whole), float((share.sum(axis=0) @ x) / whole)
-        clipped = cy - radius < y[0] or cy + radius > y[-1] or cx - radius < x[0] or cx + radius > x[-1]
-        if clipped or math.hypot(new[0] - cy, new[1] - cx) > 2.0:
-            break
-        cy, cx = new
-    return (cy, cx), radius
+        edge, found = _half_height(image, (y, x), center, radius, angles, level)
+        if found.sum() < _RAYS / 3:
+            return guess
+        center, radius, _ = fit_circle(edge, found, angles, center)
+    return _centroid(np.clip((image - air) / (body - air), 0.0, 1.0), (y, x), center, radius), radius
+
+
+def _centroid(
+    share: Floats, places: tuple[Floats, Floats], center: tuple[float, float], radius: float
+) -> tuple[float, float]:
+    """Centroid of a disk that stands free in the image, which no edge is as good as; else the centre given."""
+    y, x = places
+    cy, cx = center
+    far = radius + _FREE_MM[1]
+    if cy - far < y[0] or cy + far > y[-1] or cx - far < x[0] or cx + far > x[-1]:
+        return center
+    r = np.hypot(y[:, None] - cy, x - cx)
+    if share[(r > radius + _FREE_MM[0]) & (r < far)].mean() > _FREE_SHARE:
+        return center
+    disk = np.where(r < 0.85 * radius, 1.0, np.where(r < far, share, 0.0))
+    whole = disk.sum()
+    return float((disk.sum(axis=1) @ y) / whole), float((disk.sum(axis=0) @ x) / whole)
+
+
+def _half_height(
+    image: Floats,
+    places: tuple[Floats, Floats],
+    center: tuple[float, float],
+    radius: float,
+    angles: Floats,
+    level: float,
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Where rays fall below a level, nearest to a circle; not found where they leave the image."""
+    r = radius + np.arange(-_SEARCH_MM, _SEARCH_MM + 0.5)
+    at = [
+        (c + np.multiply.outer(way(angles), r) - p[0]) / (p[1] - p[0])
+        for c, way, p in zip(center, (np.sin, np.cos), places, strict=True)
+    ]
+    values = ndimage.map_coordinates(image, np.stack(at), order=1, mode="nearest")
+    falls = (values[:, :-1] >= level) & (values[:, 1:] < level)
+    inside = [(a >= 0) & (a <= n - 1) for a, n in zip(at, image.shape, strict=True)]
+    falls &= (inside[0] & inside[1])[:, 1:]
+    distance = np.where(falls, np.abs(r[:-1] - radius), np.inf)
+    k, rows = np.argmin(distance, axis=1), np.arange(len(angles))
+    upper, lower = values[rows, k], values[rows, k + 1]
+    part = np.clip((upper - level) / np.maximum(upper - lower, 1e-9), 0.0, 1.0)
+    return np.asarray(r[k] + part), falls.any(axis=1)
 
 
 def _line(position: Floats, centers: Floats) -> tuple[tuple[float, float], tuple[float, float], float]:

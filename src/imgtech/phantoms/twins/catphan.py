@@ -7,7 +7,8 @@ low-contrast rods as published in the open program pylinac 3.49. [S] Read off tw
 CatPhan 504 (the test data of that program): angles of the bar groups, radius and length of bars, places of
 the ramps and the direction in which each rises, order of the low-contrast sets, the small rods.
 From memory and not checked: wire, bead and insert diameters, CT numbers of the bodies. Of the 600 and 604
-only [P] is known: where no drawing was read, a part is left out.
+only [P] is known: where no drawing was read, a part is left out, but for the bars, which are put where they
+are in the 504, as only their module matters.
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ _DRAWINGS = {
         inserts=_inserts(_600),
         holes=(),
         ramps=(),
-        bars=(),
+        bars=_bars(_BAR_DEGREES),
         bar_z_mm=-70.0,
         bead_mm=None,
         rods=tuple(rod for rod in _rods(180.0) if rod.percent == 1.0 and rod.diameter_mm >= 5.0),
@@ -202,7 +203,7 @@ _DRAWINGS = {
         inserts=_inserts(_604),
         holes=(),
         ramps=(),
-        bars=(),
+        bars=_bars(_BAR_DEGREES),
         bar_z_mm=40.0,
         bead_mm=None,
         rods=tuple(rod for rod in _rods(0.0) if rod.percent == 1.0 and rod.diameter_mm >= 5.0),

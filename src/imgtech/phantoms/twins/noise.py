@@ -109,9 +109,10 @@ def disk_mean_deviation(grid: ImageGrid, *, radius_mm: float, sigma_hu: float, p
     r"""Standard deviation of the mean of a disk in images of this noise.
 
     .. math:: \sigma_R^2 = \sum \mathrm{NPS}(f) \left(\frac{2 J_1(2 \pi f R)}{2 \pi f R}\right)^2
-              \Delta f_y \Delta f_x
+              \mathrm{sinc}^2(f_y \Delta y)\, \mathrm{sinc}^2(f_x \Delta x)\, \Delta f_y \Delta f_x
 
-    over the frequencies of the images, up to the Nyquist frequency.
+    over the frequencies of the images, up to the Nyquist frequency. A pixel on the edge counts by the share
+    of its area inside, which is what the last two factors stand for.
 
     Parameters
     ----------
@@ -133,12 +134,13 @@ def disk_mean_deviation(grid: ImageGrid, *, radius_mm: float, sigma_hu: float, p
     >>> from imgtech.phantoms.twins import disk_mean_deviation
     >>> grid = ImageGrid.square(256, fov_mm=180.0)
     >>> round(disk_mean_deviation(grid, radius_mm=2.5, sigma_hu=10.0, peak_per_mm=0.3), 2)
-    1.54
+    1.49
     """
     radius = positive("radius_mm", radius_mm)
     fy, fx = (fft.fftfreq(n, d) for n, d in zip(grid.shape, grid.spacing_mm, strict=True))
     f = np.hypot(fy[:, None], fx)
     power = ct_noise_spectrum(f, sigma_hu=1.0, peak_per_mm=peak_per_mm)
     q = np.maximum(2 * math.pi * f * radius, 1e-9)
-    share = float((power * (2 * special.j1(q) / q) ** 2).sum() / power.sum())
+    pixel = np.sinc(fy * grid.spacing_mm[0])[:, None] * np.sinc(fx * grid.spacing_mm[1])
+    share = float((power * (2 * special.j1(q) / q * pixel) ** 2).sum() / power.sum())
     return not_negative("sigma_hu", sigma_hu) * math.sqrt(share)

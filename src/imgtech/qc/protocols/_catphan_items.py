@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech.geometry import ImageGrid
-from imgtech.phantoms.twins import ContrastRod, Insert
+from imgtech.phantoms.twins import CatPhanDrawing, ContrastRod, Insert
 from imgtech.phantoms.twins.catphan import HOLE_RADIUS_MM, HOLE_SPACING_MM
 from imgtech.qc.limit import Source
 from imgtech.qc.measurement import Measurement
@@ -119,9 +119,14 @@ def sensitometry_slices(scan: CatPhanScan) -> npt.NDArray[np.intp]:
 
 
 def uniform_field(scan: CatPhanScan) -> UniformField:
-    """The uniform module and its regions."""
+    """The uniform module of a scan and its regions."""
+    return uniform_field_of(scan.drawing)
+
+
+def uniform_field_of(drawing: CatPhanDrawing) -> UniformField:
+    """The uniform module of a drawing and its regions."""
     return UniformField(
-        module=scan.drawing.uniformity,
+        module=drawing.uniformity,
         radius_mm=66.0,
         roi_mm=8.0,
         distance_mm=53.0,

@@ -11,13 +11,20 @@ from scipy import ndimage
 
 from imgtech.geometry import ImageGrid
 from imgtech.io import Series
-from imgtech.phantoms.twins import CatPhanDrawing, Placement, catphan_drawing
+from imgtech.phantoms.twins import CatPhanDrawing, Module, Placement, catphan_drawing
 from imgtech.phantoms.twins.catphan import HOUSING_RADIUS_MM, MODELS, MODULE_RADIUS_MM
 from imgtech.qc.locate_ct import Axis, RodPattern, find_axis, match_rods
 from imgtech.qc.pose import Pose
 from imgtech.qc.protocols._catphan_ramps import RISE, Lit, lit_part
 from imgtech.qc.protocols._ct_rods import RigidFit, find_rod, fit_rigid
-from imgtech.qc.protocols._ct_scan import CTScan, along, cropped, nominal_thickness, pose_at
+from imgtech.qc.protocols._ct_scan import (
+    CTScan,
+    Indices,
+    along,
+    cropped,
+    nominal_thickness,
+    pose_at,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,6 +36,7 @@ _CENTRAL_MM = 7.5
 _WIRE_END_MM = 2.3
 _LOOSE_MM = 2.5
 _RAMP_SLICES = 11
+_BARS_HU = 100.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,11 +48,21 @@ class CatPhanScan(CTScan):
     rods: RigidFit
     lit: tuple[Lit, ...]
     increment: tuple[float, float, int] | None
+    direction_known: bool
 
     @property
     def blur_mm(self) -> float:
         """Standard deviation of the blur across the wires; 0 where there are none."""
         return float(np.median([part.blur_mm for part in self.lit])) if self.lit else 0.0
+
+    def inside(self, module: Module, half_mm: float | None = None) -> Indices:
+        """As for every scan; where the direction is not known, only the module in the middle."""
+        if not self.direction_known and module is not self.drawing.sensitometry:
+            raise ValueError(
+                "the direction of the slices is not known, as neither wire ramps nor line pairs are found; "
+                f"{module.name} may lie on either side"
+            )
+        return super().inside(module, half_mm)
 
 
 def find_catphan(series: Series, model: str) -> CatPhanScan:
@@ -88,8 +106,9 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     if drawing.ramps:
         lit = _ramps(series, pixels, grid, placement, drawing, fits)
         placement, increment = _place(series, placement, lit, drawing.sensitometry.z_mm[1], notes)
+    known = increment is not None
     if increment is None:
-        placement = _by_bars(series, pixels, grid, placement, drawing, notes)
+        placement, known = _by_bars(series, pixels, grid, placement, drawing)
     if pattern.mirrored:
         notes.append("the images show the phantom mirrored")
     if placement.reversed:
@@ -105,6 +124,7 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
         rods=rods,
         lit=lit,
         increment=increment,
+        direction_known=known,
         notes=tuple(notes),
     )
 
@@ -146,7 +166,10 @@ def _rods(image: Floats, grid: ImageGrid, pose: Pose, drawing: CatPhanDrawing) -
     drawn, found = [], []
     for insert in drawing.inserts:
         y, x = pose.to_image_mm(*insert.center_mm)
-        place = find_rod(image, grid, (float(y), float(x)), insert.radius_mm)
+        try:
+            place = find_rod(image, grid, (float(y), float(x)), insert.radius_mm)
+        except ValueError:  # beyond the edge of the image, which its own item says
+            continue
         if place.clear:
             drawn.append(insert.center_mm)
             found.append(place.center_mm)
@@ -233,9 +256,8 @@ def _by_bars(
     grid: ImageGrid,
     placement: Placement,
     drawing: CatPhanDrawing,
-    notes: list[str],
-) -> Placement:
-    """Direction of the slices by the side on which the line pairs lie."""
+) -> tuple[Placement, bool]:
+    """Direction of the slices by the side on which the line pairs lie, and whether there are any."""
     peaks = []
     for backwards in (False, True):
         turned = dataclasses.replace(placement, reversed=backwards)
@@ -249,6 +271,5 @@ def _by_bars(
             values = pixels[index][(r > 30.0) & (r < 60.0)]
             best = max(best, float(np.percentile(values, 98) - np.median(values))) if values.size else best
         peaks.append(best)
-    if max(peaks) < 50.0:
-        notes.append("no line pairs on either side: the direction of the slices is not known")
-    return dataclasses.replace(placement, reversed=peaks[1] > peaks[0])
+    known = max(peaks) > _BARS_HU and max(peaks) > 2 * min(peaks)
+    return dataclasses.replace(placement, reversed=peaks[1] > peaks[0]), known
