@@ -98,7 +98,12 @@ def _low_contrast(axes: Axes, drawing: CatPhanDrawing) -> None:
         v, u = rod.center_mm
         measured = rod.percent == 1.0 and rod.diameter_mm >= 5.0
         axes.add_patch(
-            Circle((u, v), rod.diameter_mm / 2, fc="#dfe9f3" if measured else "none", ec=BLUE if measured else GREY)
+            Circle(
+                (u, v),
+                rod.diameter_mm / 2,
+                fc="#dfe9f3" if measured else "none",
+                ec=BLUE if measured else GREY,
+            )
         )
         if rod.diameter_mm == 15.0:
             axes.text(0.68 * u, 0.68 * v, f"{rod.percent:g} %", fontsize=7, ha="center", va="center")

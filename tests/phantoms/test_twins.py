@@ -57,7 +57,7 @@ def _image(solid, position=4.0, thickness=3.0, placement=PLACE):
 
 
 def test_blurred_disk_is_the_chance_that_a_normal_point_lies_in_the_disk() -> None:
-    """A disk convolved with a Gaussian: the distribution function of Rice, here as a non-central chi-square."""
+    """A disk convolved with a Gaussian is the distribution of Rice, here as a non-central chi-square."""
     for radius, sigma in ((6.1, 0.7), (1.5, 0.9), (100.0, 0.5), (0.14, 0.6)):
         r = np.abs(radius + np.array([-4.0, -1.0, 0.0, 0.4, 1.3]) * sigma)
         expected = stats.ncx2.cdf((radius / sigma) ** 2, 2, (r / sigma) ** 2)
@@ -151,7 +151,9 @@ def test_the_section_has_the_mass_of_the_slice_and_a_sinogram() -> None:
         assert np.abs(blurred - ndimage.gaussian_filter(image.astype(float), 2.95)).max() < 16.0
     beam = ParallelBeam.half_turn(n_views=3, n_channels=300, channel_spacing_mm=0.9)
     masses = section.sinogram(beam).sum(axis=1) * 0.9
-    assert masses == pytest.approx([(image.mean() + 1000) / 1000 * 0.02 * 260 * 0.9 * 250 * 0.95] * 3, rel=1e-3)
+    assert masses == pytest.approx(
+        [(image.mean() + 1000) / 1000 * 0.02 * 260 * 0.9 * 250 * 0.95] * 3, rel=1e-3
+    )
 
 
 def test_every_insert_of_the_catphan_has_its_value(rng: np.random.Generator) -> None:
@@ -194,12 +196,24 @@ def test_a_ring_lies_around_the_axis_of_the_scanner() -> None:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: Rod(value_hu=1.0, center_mm=(0, 0), radius_mm=0.0, z_mm=(0, 1)), "radius_mm must be positive"),
+        (
+            lambda: Rod(value_hu=1.0, center_mm=(0, 0), radius_mm=0.0, z_mm=(0, 1)),
+            "radius_mm must be positive",
+        ),
         (lambda: Rod(value_hu=1.0, center_mm=(0, 0), radius_mm=1.0, z_mm=(1, 1)), "z_mm must rise"),
-        (lambda: Rod(value_hu=math.nan, center_mm=(0, 0), radius_mm=1.0, z_mm=(0, 1)), "value_hu must be finite"),
-        (lambda: Wire(value_hu=1.0, start_mm=(0, 0, 0), end_mm=(0, 1, 1), diameter_mm=1.0), "must differ in z"),
+        (
+            lambda: Rod(value_hu=math.nan, center_mm=(0, 0), radius_mm=1.0, z_mm=(0, 1)),
+            "value_hu must be finite",
+        ),
+        (
+            lambda: Wire(value_hu=1.0, start_mm=(0, 0, 0), end_mm=(0, 1, 1), diameter_mm=1.0),
+            "must differ in z",
+        ),
         (lambda: Bead(value_hu=1.0, center_mm=(0, 0, 0), diameter_mm=-1.0), "diameter_mm must be positive"),
-        (lambda: Block(value_hu=1.0, center_mm=(0, 0), size_mm=(0, 1), z_mm=(0, 1)), "size_mm must be positive"),
+        (
+            lambda: Block(value_hu=1.0, center_mm=(0, 0), size_mm=(0, 1), z_mm=(0, 1)),
+            "size_mm must be positive",
+        ),
         (lambda: Twin(name="none", solids={}), "solids must hold at least one"),
         (lambda: Placement(roll_rad=math.inf), "roll_rad must be finite"),
         (lambda: catphan("505"), "model must be one of 504, 600, 604"),

@@ -62,7 +62,10 @@ def _changed(series: Series, name: str) -> Series:
 
 @pytest.mark.parametrize(
     "change",
-    ["back", *(pytest.param(c, marks=pytest.mark.slow) for c in ("turn 33", "turn 191", "mirror", "shift 20 -20"))],
+    [
+        "back",
+        *(pytest.param(c, marks=pytest.mark.slow) for c in ("turn 33", "turn 191", "mirror", "shift 20 -20")),
+    ],
 )
 def test_turned_mirrored_shifted_and_reversed_it_measures_the_same(data, change: str) -> None:
     series = read_series(data("ct_catphan504/CBCT_3"))

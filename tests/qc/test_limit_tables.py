@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imgtech import qc
-from imgtech.qc import Limit, Measurement, Report, Source
+from imgtech.qc import Measurement, Report, Source
 from imgtech.qc.limits import list_limit_tables, read_baselines, read_limit_table, with_limits
 
 SITE = """
@@ -95,9 +95,18 @@ def test_a_sites_baselines_rate_in_place_of_the_edition(tmp_path: Path) -> None:
         ('who = "A"\nwhen = 2026-01-01\n[limits.noise]\nupper = "x"', "upper of 'noise' must be a number"),
         ('who = "A"\nwhen = 2026-01-01\n[limits.noise]\nupper = nan', "upper of 'noise' must be a number"),
         ('who = "A"\nwhen = 2026-01-01\n[limits.noise]\nhigher = 1.0', "must not have higher"),
-        ('who = "A"\nwhen = 2026-01-01\n[limits.noise]\nbaseline = 1.0', "one of tolerance and tolerance_percent"),
-        ('who = "A"\nwhen = 2026-01-01\n[limits.noise]\nbaseline = 1.0\ntolerance = -1.0', "must be positive"),
-        ('who = "A"\nwhen = 2026-01-01\n[limits.noise]\nlower = 2.0\nupper = 1.0', "lower must not exceed upper"),
+        (
+            'who = "A"\nwhen = 2026-01-01\n[limits.noise]\nbaseline = 1.0',
+            "one of tolerance and tolerance_percent",
+        ),
+        (
+            'who = "A"\nwhen = 2026-01-01\n[limits.noise]\nbaseline = 1.0\ntolerance = -1.0',
+            "must be positive",
+        ),
+        (
+            'who = "A"\nwhen = 2026-01-01\n[limits.noise]\nlower = 2.0\nupper = 1.0',
+            "lower must not exceed upper",
+        ),
         ('who = "A"\nwhen = 2026-01-01\nlimits = 3', "limits must be a table"),
         ("who = ", "is not valid TOML"),
     ],

@@ -268,7 +268,7 @@ def _circle(image: Floats, y: Floats, x: Floats) -> tuple[tuple[float, float], f
 def _centroid(
     share: Floats, places: tuple[Floats, Floats], center: tuple[float, float], radius: float
 ) -> tuple[float, float]:
-    """Centroid of a disk that stands free in the image, which no edge is as good as; else the centre given."""
+    """Centroid of a disk that stands free in the image, better than any edge; else the centre given."""
     y, x = places
     cy, cx = center
     far = radius + _FREE_MM[1]
@@ -325,8 +325,8 @@ def _line(position: Floats, centers: Floats) -> tuple[tuple[float, float], tuple
         spread = math.hypot(
             scatter / math.sqrt(float((wide**2).sum())), _STEADY_MM / float(np.ptp(position[keep]))
         )
-        new = away <= limit
-        if (new == keep).all():
+        new = np.asarray(away <= limit)
+        if np.array_equal(new, keep):
             break
         keep = new
     return (float(fit[1, 0]), float(fit[1, 1])), (float(fit[0, 0]), float(fit[0, 1])), spread
