@@ -223,7 +223,7 @@ def match_rods(series: Series, axis: Axis, rods: Sequence[Insert], *, body_hu: f
     rings = np.stack(
         [_ring(series, i, axis.at(float(z)), radius, angles) for i, z in enumerate(series.positions_mm)]
     )
-    inside = np.isfinite(rings).all(axis=1)
+    inside = np.asarray(np.isfinite(rings).all(axis=1), dtype=bool)
     if not inside.any():
         raise ValueError(f"the circle of {2 * radius:.0f} mm through the rods reaches beyond the image")
     rings = np.where(inside[:, None], rings, 0.0)
@@ -325,7 +325,7 @@ def _line(position: Floats, centers: Floats) -> tuple[tuple[float, float], tuple
         spread = math.hypot(
             scatter / math.sqrt(float((wide**2).sum())), _STEADY_MM / float(np.ptp(position[keep]))
         )
-        new = np.asarray(away <= limit)
+        new = away <= limit
         if np.array_equal(new, keep):
             break
         keep = new
