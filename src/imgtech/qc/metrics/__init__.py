@@ -9,18 +9,34 @@ from imgtech.qc.metrics.edge_mtf import slanted_edge_mtf
 from imgtech.qc.metrics.flood import flood_uniformity
 from imgtech.qc.metrics.geometry import diameter
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
+from imgtech.qc.metrics.holes import hole_dip
 from imgtech.qc.metrics.independent import independent_pixels
 from imgtech.qc.metrics.line_pairs import bar_contrast, bar_modulation, coltman_mtf, droege_morin_mtf
 from imgtech.qc.metrics.mtf import MTF
 from imgtech.qc.metrics.noise_power import noise_power_spectrum
+from imgtech.qc.metrics.noise_power_nd import (
+    VolumeNPS,
+    line_noise_power,
+    noise_power_along,
+    volume_noise_power,
+)
 from imgtech.qc.metrics.nps import NPS
 from imgtech.qc.metrics.point import Point, fit_point
 from imgtech.qc.metrics.point_mtf import bead_mtf, wire_mtf
+from imgtech.qc.metrics.quanta import dqe, neq
 from imgtech.qc.metrics.rim import Rim, disk_rim
+from imgtech.qc.metrics.slice_profile import (
+    SliceProfile,
+    bead_slice_profile,
+    opposed_ramps,
+    ramp_slice_profile,
+)
 from imgtech.qc.metrics.slice_thickness import RampSignal, ramp_signal, slice_thickness
 from imgtech.qc.metrics.snr import normalised_snr, snr_smoothing, snr_two_images
 from imgtech.qc.metrics.snr_air import snr_single_image
+from imgtech.qc.metrics.spectral_curve import SpectralCurve
 from imgtech.qc.metrics.uniformity import percent_integral_uniformity
+from imgtech.qc.metrics.widths import profile_width
 
 __all__ = [
     "MTF",
@@ -29,10 +45,14 @@ __all__ = [
     "Point",
     "RampSignal",
     "Rim",
+    "SliceProfile",
+    "SpectralCurve",
+    "VolumeNPS",
     "bar_contrast",
     "bar_modulation",
     "bar_mtf",
     "bead_mtf",
+    "bead_slice_profile",
     "cnr",
     "coltman_mtf",
     "contrast",
@@ -40,22 +60,31 @@ __all__ = [
     "diameter",
     "disk_mtf",
     "disk_rim",
+    "dqe",
     "droege_morin_mtf",
     "edge_centre_uniformity",
     "fit_edge",
     "fit_point",
     "flood_uniformity",
+    "hole_dip",
     "independent_pixels",
+    "line_noise_power",
+    "neq",
+    "noise_power_along",
     "noise_power_spectrum",
     "normalised_snr",
+    "opposed_ramps",
     "percent_integral_uniformity",
     "percent_signal_ghosting",
+    "profile_width",
     "ramp_signal",
+    "ramp_slice_profile",
     "sdnr",
     "slanted_edge_mtf",
     "slice_thickness",
     "snr_single_image",
     "snr_smoothing",
     "snr_two_images",
+    "volume_noise_power",
     "wire_mtf",
 ]
