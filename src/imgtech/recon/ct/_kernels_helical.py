@@ -122,8 +122,8 @@ def add_half_turns(
     ``frames[j, m]`` is the frame ``(sample, row)`` of the angle ``theta[j] + m pi``; a voxel takes the mean
     over m of what those rows hold that see it, weighted by their distance from the middle of the detector.
     ``scan`` is (source to axis, source to detector, 1 if flat, first angle, angle step, largest theta with a
-    frame); ``source_z`` belongs to its angles. ``rows`` is (v of row 0, spacing, middle, half height). Voxels that no row sees at some
-    angle are counted in ``gaps``.
+    frame); ``source_z`` belongs to its angles. ``rows`` is (v of row 0, spacing, middle, half height).
+    Voxels that no row sees at some angle are counted in ``gaps``.
     """
     n_theta, n_turns, n_samples, n_rows = frames.shape
     number = volume.dtype.type
