@@ -8,6 +8,7 @@ from imgtech.recon.ct.filters import WINDOWS, butterworth, ramp_response, window
 from imgtech.recon.ct.penalized import pwls, tv
 from imgtech.recon.ct.projector import Projector
 from imgtech.recon.ct.weights import angular_weights
+from imgtech.recon.ct.wfbp import wfbp
 
 __all__ = [
     "WINDOWS",
@@ -26,5 +27,6 @@ __all__ = [
     "sirt",
     "to_hounsfield",
     "tv",
+    "wfbp",
     "window_response",
 ]
