@@ -5,6 +5,7 @@ from imgtech.recon.ct.fdk import fdk
 from imgtech.recon.ct.filters import WINDOWS, butterworth, ramp_response, window_response
 from imgtech.recon.ct.projector import Projector
 from imgtech.recon.ct.weights import angular_weights
+from imgtech.recon.ct.wfbp import wfbp
 
 __all__ = [
     "WINDOWS",
@@ -16,5 +17,6 @@ __all__ = [
     "fdk",
     "ramp_response",
     "to_hounsfield",
+    "wfbp",
     "window_response",
 ]
