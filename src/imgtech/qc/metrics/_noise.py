@@ -12,6 +12,7 @@ from scipy import fft
 Floats = npt.NDArray[np.float64]
 
 _WINDOW = 5
+_CLEAR = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +51,12 @@ def noise_size(
 ) -> NoiseSize:
     r"""Sums of the autocorrelation of noise seen through regions.
 
-    The estimate :math:`\hat\rho(h)` of N pixels scatters with the variance :math:`K/N` and, as the
-    mean was taken off, is low by about :math:`K'/N`, where :math:`K = \sum\rho^2` and
-    :math:`K' = \sum\rho` (Bartlett). Summed over the n lags of the window both errors are known
-    multiples of the sums themselves and are divided out.
+    The mean of every region was taken off, so the estimate :math:`\hat\rho(h)` is low by
+    :math:`K' q(h)` with :math:`K' = \sum\rho` and :math:`q(h)` the pairs of all regions at lag h, each
+    divided by the pixels of its own region; the variance at lag 0 is low in the same way. That is solved
+    for :math:`K'` exactly. The squares of an estimate from N pixels are too high by its variance
+    :math:`K/N`, :math:`K = \sum\rho^2` (Bartlett), once for every lag, which is divided out. Lags
+    beyond the last ring that stands out of the scatter of white noise are not summed.
 
     Parameters
     ----------
@@ -73,13 +76,39 @@ def noise_size(
     return NoiseSize(linear=max(size.linear, 1.0), squared=max(size.squared, 1.0))
 
 
-def _sums(residuals: list[Floats], weights: list[Floats], window: int | tuple[int, int]) -> NoiseSize:
-    correlation, share = autocorrelation(residuals, weights, window)
+def _sums(
+    residuals: list[Floats], weights: list[Floats], window: int | tuple[int, int], *, whole: bool = False
+) -> NoiseSize:
+    correlation, share, low = _lagged(residuals, weights, _pair(window))
     pixels = sum(pixel_number(w) for w in weights)
-    others = float(share.sum() - 1)
-    linear = float(np.vdot(share, correlation)) / max(1 - others / pixels, 0.1)
-    squared = float(np.vdot(share, correlation**2)) / (1 + others / pixels)
+    middle = (share.shape[0] // 2, share.shape[1] // 2)
+    if not whole:
+        last = _last_ring(correlation, share, pixels)
+        cut = tuple(slice(max(m - last, 0), m + last + 1) for m in middle)
+        middle = (min(middle[0], last), min(middle[1], last))
+        correlation, share, low = correlation[cut], share[cut], low[cut]
+    at_zero = float(low[middle])
+    total = float(np.vdot(share, correlation))
+    linear = total / max(1 - float(low.sum()) + total * at_zero, 0.1)
+    seen = share > 0
+    raised = correlation * (1 - linear * at_zero)
+    raised[seen] += linear * low[seen] / share[seen]
+    squared = float(np.vdot(share, raised**2)) / (1 + (np.count_nonzero(seen) - 1) / pixels)
     return NoiseSize(linear=linear, squared=squared)
+
+
+def _last_ring(correlation: Floats, share: Floats, pixels: float) -> int:
+    """Largest lag whose square ring of correlations stands out of what white noise scatters."""
+    lags = [np.abs(np.arange(n) - n // 2) for n in correlation.shape]
+    ring = np.maximum(lags[0][:, None], lags[1])
+    power = share * correlation**2 * pixels
+    last = 0
+    for k in range(1, int(ring.max()) + 1):
+        # opposite lags are equal: half of the lags of a ring are values of their own
+        here = power[ring == k]
+        if here.mean() > 1 + _CLEAR * np.sqrt(2 / (here.size / 2)):
+            last = k
+    return last
 
 
 def autocorrelation(
@@ -90,25 +119,39 @@ def autocorrelation(
     Both have the shape ``(2 wy + 1, 2 wx + 1)`` for a window ``(wy, wx)``, or twice the same, with lag zero
     in the middle; the autocorrelation is zero where hardly any pair is seen or the noise vanishes.
     """
-    window = _pair(window)
+    correlation, share, _ = _lagged(residuals, weights, _pair(window))
+    return correlation, share
+
+
+def _lagged(
+    residuals: list[Floats], weights: list[Floats], window: tuple[int, int]
+) -> tuple[Floats, Floats, Floats]:
+    """Autocorrelation, share of pairs, and what the means of the regions take from it.
+
+    The last is the sum over regions of the pairs at a lag by the pixels of the region, divided by all
+    pairs at lag zero.
+    """
     shape = (2 * window[0] + 1, 2 * window[1] + 1)
-    products, overlaps = np.zeros(shape), np.zeros(shape)
+    products, overlaps, low = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for image, region in zip(residuals, weights, strict=True):
         rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
         box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
         w = region[box]
         r = w * (image[box] - np.vdot(w, image[box]) / w.sum())
         products += _lags(r, window)
-        overlaps += _lags(w, window)
+        pairs = _lags(w, window)
+        overlaps += pairs
+        low += pairs / pixel_number(w)
+    low = low / overlaps[window]
     share = overlaps / overlaps[window]
     correlation = np.zeros(shape)
     power = products[window]
     if power <= 0:
         correlation[window] = 1.0
-        return correlation, share
+        return correlation, share, low
     seen = share > 1e-3
     correlation[seen] = products[seen] / power / share[seen]
-    return correlation, np.where(seen, share, 0.0)
+    return correlation, np.where(seen, share, 0.0), np.where(seen, low, 0.0)
 
 
 def high_passed_size(noise: Floats, weights: list[Floats], kernel: Floats) -> NoiseSize:
@@ -133,7 +176,7 @@ def high_passed_size(noise: Floats, weights: list[Floats], kernel: Floats) -> No
         ``linear`` of the noise before the subtraction, ``squared`` of what is left.
     """
     window = 2
-    size = _sums([noise] * len(weights), weights, window)
+    size = _sums([noise] * len(weights), weights, window, whole=True)
     k = kernel / kernel.sum()
     rows, columns = k.shape[0] // 2, k.shape[1] // 2
     near = k[rows - window : rows + window + 1, columns - window : columns + window + 1]
@@ -162,3 +205,12 @@ def _pair(window: int | tuple[int, int]) -> tuple[int, int]:
 def mean_uncertainty(values: Floats, weights: Floats, size: NoiseSize) -> float:
     """Standard uncertainty of the weighted mean of correlated pixels (GUM 4.2.3)."""
     return math.sqrt(variance(values, weights) * size.linear / pixel_number(weights))
+
+
+def region_deviation(pixels: Floats, weights: Floats, size: NoiseSize) -> tuple[float, float]:
+    """Standard deviation, free of what the mean of correlated pixels takes, and its degrees of freedom."""
+    n = pixel_number(weights)
+    square = variance(pixels, weights) * (1 - 1 / n) / max(1 - size.linear / n, 0.1)
+    if square <= 1e-24 * float(np.vdot(weights, pixels) / weights.sum()) ** 2:
+        raise ValueError("the region must hold noise, got pixels that are all equal")
+    return math.sqrt(square), max(n / size.squared - 1, 1.0)

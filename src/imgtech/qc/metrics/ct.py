@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from imgtech._core.validate import real_image
 from imgtech.qc.measurement import Measurement, Source
-from imgtech.qc.metrics._noise import NoiseSize, noise_size, pixel_number, variance
+from imgtech.qc.metrics._noise import NoiseSize, noise_size, pixel_number, region_deviation
 from imgtech.qc.roi import checked_region
 
 Floats = npt.NDArray[np.float64]
@@ -61,14 +61,14 @@ def ct_noise(image: npt.ArrayLike, region: npt.ArrayLike) -> Measurement:
     pixels = real_image("image", image, 2).astype(np.float64)
     weights = checked_region("region", region, pixels.shape)
     size = noise_size([pixels], [weights])
-    spread, freedom = _deviation(pixels, weights, size)
+    spread, freedom = region_deviation(pixels, weights, size)
     return Measurement(
         name="CT noise",
         value=spread,
         unit="HU",
         uncertainty=spread / math.sqrt(2 * freedom),
         definition=_IEC,
-        algorithm="ct-noise-1",
+        algorithm="ct-noise-2",
         degrees_of_freedom=freedom,
         details={"mean (HU)": _mean(pixels, weights), "independent pixels": freedom + 1},
     )
@@ -118,7 +118,7 @@ def cnr(image: npt.ArrayLike, object_region: npt.ArrayLike, background_region: n
     inside = checked_region("object_region", object_region, pixels.shape)
     around = checked_region("background_region", background_region, pixels.shape)
     size = noise_size([pixels], [around])
-    spread, freedom = _deviation(pixels, around, size)
+    spread, freedom = region_deviation(pixels, around, size)
     difference = _mean(pixels, inside) - _mean(pixels, around)
     means = size.linear * (1 / pixel_number(inside) + 1 / pixel_number(around))
     ratio = abs(difference) / spread
@@ -127,7 +127,7 @@ def cnr(image: npt.ArrayLike, object_region: npt.ArrayLike, background_region: n
         value=ratio,
         uncertainty=math.sqrt(means + ratio**2 / (2 * freedom)),
         definition=_ACR,
-        algorithm="cnr-1",
+        algorithm="cnr-2",
         degrees_of_freedom=freedom,
         details={"difference": difference, "noise": spread, "independent pixels": freedom + 1},
     )
@@ -185,7 +185,7 @@ def edge_centre_uniformity(
     for i, region in enumerate(edges, start=1):
         square = freedom = 0.0
         for weights in (centre, region):
-            spread, degrees = _deviation(pixels, weights, size)
+            spread, degrees = region_deviation(pixels, weights, size)
             square += spread**2 * size.linear / pixel_number(weights)
             freedom += degrees
         found.append(
@@ -195,7 +195,7 @@ def edge_centre_uniformity(
                 unit="HU",
                 uncertainty=math.sqrt(square),
                 definition=_IEC,
-                algorithm="edge-centre-uniformity-1",
+                algorithm="edge-centre-uniformity-2",
                 degrees_of_freedom=freedom,
                 details={"edge (HU)": _mean(pixels, region), "centre (HU)": _mean(pixels, centre)},
             )
@@ -216,12 +216,3 @@ def _common_size(pixels: Floats, regions: list[Floats]) -> NoiseSize:
         for kind in ("linear", "squared")
     )
     return NoiseSize(linear=linear, squared=squared)
-
-
-def _deviation(pixels: Floats, weights: Floats, size: NoiseSize) -> tuple[float, float]:
-    """Standard deviation, free of what the mean of correlated pixels takes, and its degrees of freedom."""
-    n = pixel_number(weights)
-    square = variance(pixels, weights) * (1 - 1 / n) / max(1 - size.linear / n, 0.1)
-    if square <= 1e-24 * _mean(pixels, weights) ** 2:
-        raise ValueError("the region must hold noise, got pixels that are all equal")
-    return math.sqrt(square), max(n / size.squared - 1, 1.0)

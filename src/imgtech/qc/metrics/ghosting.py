@@ -127,7 +127,7 @@ def percent_signal_ghosting(
         unit="%",
         uncertainty=math.hypot(50 * math.sqrt(squares) / level, signed * inside),
         definition=_ACR,
-        algorithm="psg-ellipses-1",
+        algorithm="psg-ellipses-2",
         details=details,
     )
 

@@ -66,7 +66,7 @@ def snr_two_images(first: npt.ArrayLike, second: npt.ArrayLike, region: npt.Arra
     signal = real_image("first", first, 2).astype(np.float64)
     difference = signal - real_image("second", second, 2, signal.shape)
     regions = _regions(region, signal.shape)
-    return _mean_of_ratios(signal, difference / math.sqrt(2), regions, 1.0, _NEMA, "snr-two-images-1")
+    return _mean_of_ratios(signal, difference / math.sqrt(2), regions, 1.0, _NEMA, "snr-two-images-2")
 
 
 def snr_smoothing(
@@ -137,7 +137,7 @@ def snr_smoothing(
     kept = 1.0
     if restore_variance:
         kept -= high_passed_size(noise, regions, np.ones((width, width))).linear / width**2
-    return _mean_of_ratios(pixels, noise, regions, max(kept, 0.1), _MCCANN, "snr-smoothing-1")
+    return _mean_of_ratios(pixels, noise, regions, max(kept, 0.1), _MCCANN, "snr-smoothing-2")
 
 
 def normalised_snr(

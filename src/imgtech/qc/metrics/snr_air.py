@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+from scipy import optimize, special
 
 from imgtech._core.validate import count, not_negative, one_of, real_image
 from imgtech.qc.measurement import Measurement, Source
@@ -27,6 +28,7 @@ def snr_single_image(
     n_channels: int = 1,
     noise_from: str = "sd",
     rounding_step: float = 0.0,
+    rounding: str = "nearest",
 ) -> Measurement:
     r"""SNR of one magnitude image; the noise is that of the air beside the object.
 
@@ -52,9 +54,15 @@ def snr_single_image(
         Which statistic of the air gives the noise: its standard deviation (NEMA MS 1 method 4), its mean,
         or its root mean square (Constantinides).
     rounding_step : float, optional
-        Step of the grey values if they were rounded to the nearest; its variance ``step**2 / 12``
-        (Sheppard) is taken off. Values that were cut off instead of rounded have a mean that is half a
-        step too low, so ``"sd"`` is the choice for them; below a noise of one step nothing helps.
+        Step of the grey values, 0 for continuous ones. The noise is then the :math:`\sigma` whose rounded
+        distribution has the measured statistic, with
+        :math:`\langle M \rangle = d \sum_{k \ge 1} P(M \ge t_k)` and
+        :math:`\langle M^2 \rangle = d^2 \sum_{k \ge 1} (2k - 1) P(M \ge t_k)`, where
+        :math:`t_k = (k - 1/2) d` for values rounded to the nearest and :math:`k d` for values cut off. This
+        holds below a noise of one step too.
+    rounding : {"nearest", "down"}, optional
+        Whether the values were rounded to the nearest step or cut off (integer truncation); in the latter
+        case half a step is added to the signal.
 
     Returns
     -------
@@ -88,29 +96,35 @@ def snr_single_image(
     air = checked_region("air_region", air_region, pixels.shape)
     n = count("n_channels", n_channels)
     one_of("noise_from", noise_from, ("sd", "mean", "rms"))
+    cut = one_of("rounding", rounding, ("nearest", "down")) == "down"
     step = not_negative("rounding_step", rounding_step)
     if pixels.min() < 0:
         raise ValueError(f"image must be a magnitude and not negative, got {pixels.min():g}")
-    beta = math.sqrt(2) * math.exp(special.gammaln(n + 0.5) - special.gammaln(n))
     mean = float(np.vdot(air, pixels) / air.sum())
-    spread = variance(pixels, air) - step**2 / 12
-    if spread <= 0:
-        raise ValueError("air_region must hold noise above the rounding, got constant grey values")
+    spread = variance(pixels, air)
+    if spread <= 1e-24 * mean**2:
+        raise ValueError("air_region must hold noise, got constant grey values")
     if noise_from == "mean":
-        sigma = mean / beta
-        relative = mean_uncertainty(pixels, air, noise_size([pixels], [air])) / mean
+        power, moment = pixels, mean
     else:
-        about = mean if noise_from == "sd" else 0.0
-        power = (pixels - about) ** 2
-        factor = 2 * n - beta**2 if noise_from == "sd" else 2.0 * n
+        power = (pixels - (mean if noise_from == "sd" else 0.0)) ** 2
         moment = spread if noise_from == "sd" else spread + mean**2
-        sigma = math.sqrt(moment / factor)
-        relative = mean_uncertainty(power, air, noise_size([power], [air])) / moment / 2
-    level = float(np.vdot(inside, pixels) / inside.sum())
+
+    def statistic(sigma: float) -> float:
+        first, second = _moments(sigma, n, step, cut=cut)
+        return {"mean": first, "rms": second, "sd": second - first**2}[noise_from]
+
+    # the root mean square always grows with the noise, the SD of coarsely rounded values does not
+    start = math.sqrt((spread + mean**2) / (2 * n))
+    start = _solve(lambda sigma: _moments(sigma, n, step, cut=cut)[1], spread + mean**2, start)
+    sigma = start if noise_from == "rms" else _solve(statistic, moment, start)
+    slope = (statistic(1.001 * sigma) - statistic(0.999 * sigma)) / 0.002
+    size = noise_size([power], [air])
+    relative = mean_uncertainty(power, air, size) / slope
+    level = float(np.vdot(inside, pixels) / inside.sum()) + (step / 2 if cut else 0.0)
     if level**2 <= (2 * n + 1) * sigma**2:
         raise ValueError(f"signal_region must stand above the noise {sigma:g}, got a mean of {level:g}")
     signal = math.sqrt(level**2 - (2 * n - 1) * sigma**2)
-    size = noise_size([power if noise_from != "mean" else pixels], [air])
     ratio = signal / sigma
     return Measurement(
         name="SNR",
@@ -119,7 +133,27 @@ def snr_single_image(
             ratio * relative, level / signal * math.sqrt(size.linear / pixel_number(inside))
         ),
         definition=_NEMA if noise_from == "sd" and n == 1 else _CONSTANTINIDES,
-        algorithm=f"snr-air-{noise_from}-1",
+        algorithm=f"snr-air-{noise_from}-2",
         degrees_of_freedom=max(pixel_number(air) / size.linear - 1, 1.0),
         details={"signal": signal, "noise": sigma, "uncorrected": level / sigma, "air mean": mean},
     )
+
+
+def _moments(sigma: float, n: int, step: float, *, cut: bool) -> tuple[float, float]:
+    """Mean and mean square of the magnitude of n channels, rounded if the step is not zero."""
+    if step < 0.01 * sigma:
+        beta = math.sqrt(2) * math.exp(special.gammaln(n + 0.5) - special.gammaln(n))
+        first, second = beta * sigma, 2 * n * sigma**2 + step**2 / 12
+        return (first - step / 2, second - step * first + step**2 / 4) if cut else (first, second)
+    k = np.arange(1, math.ceil(sigma * (math.sqrt(2 * n) + 9) / step) + 2)
+    above = special.gammaincc(n, ((k if cut else k - 0.5) * step) ** 2 / (2 * sigma**2))
+    return step * float(above.sum()), step**2 * float((2 * k - 1) @ above)
+
+
+def _solve(statistic: Callable[[float], float], moment: float, start: float) -> float:
+    """The noise nearest to a first guess whose statistic is the measured one."""
+    for reach in 1.02 ** np.arange(1, 500):
+        low, high = start / float(reach), start * float(reach)
+        if (statistic(low) - moment) * (statistic(high) - moment) <= 0:
+            return float(optimize.brentq(lambda sigma: statistic(sigma) - moment, low, high, rtol=1e-12))
+    raise ValueError("air_region must hold the noise of the given number of channels and rounding step")

@@ -124,7 +124,7 @@ def percent_integral_uniformity(
         unit="%",
         uncertainty=uncertainty,
         definition=_ACR,
-        algorithm="piu-sliding-disk-noise-corrected-1" if noise_corrected else "piu-sliding-disk-1",
+        algorithm="piu-sliding-disk-noise-corrected-2" if noise_corrected else "piu-sliding-disk-2",
         details={
             "acr value": raw,
             "corrected value": raw - shift,

@@ -104,11 +104,11 @@ def acr_mri_large(series: Series, *, repeat: Series | None = None, edition: str 
                 )[0],
             )
         )
-    uniformity = _Test("uniformity", "%", "piu-sliding-disk-1", limits.get("uniformity"))
+    uniformity = _Test("uniformity", "%", "piu-sliding-disk-2", limits.get("uniformity"))
     measurements.append(_attempt("percent integral uniformity", uniformity, lambda: _uniformity(scan)))
-    ghosting = _Test("ghosting", "%", "psg-ellipses-1", limits.get("ghosting"))
+    ghosting = _Test("ghosting", "%", "psg-ellipses-2", limits.get("ghosting"))
     measurements.append(_attempt("percent signal ghosting", ghosting, lambda: _ghosting(scan)))
-    noise = _Test("", "1", "snr-two-images-1" if repeat else "snr-air-sd-1", None)
+    noise = _Test("", "1", "snr-two-images-2" if repeat else "snr-air-sd-2", None)
     measurements.append(_attempt("signal-to-noise ratio", noise, lambda: _snr(scan, repeat)))
     return Report(
         protocol="acr-mri-large",
