@@ -2,8 +2,8 @@
 
 Whole calls of SIRT on parallel beams, and the matched projector of a flat fan, Shepp-Logan head in closed
 form. Every answer is compared with the truth before anything is timed: the image of SIRT with the
-pixel-averaged head, the projections with the channel-averaged line integrals. imgtech must not be further from
-it than the peer. ASTRA's CPU code runs one thread: it has none for more.
+pixel-averaged head, the projections with the channel-averaged line integrals. imgtech must not be further
+from it than the peer. ASTRA's CPU code runs one thread: it has none for more.
 Needs astra-toolbox. Writes benchmarks/results/ct_iterative.json.
 """
 

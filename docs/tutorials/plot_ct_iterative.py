@@ -72,9 +72,10 @@ print(f"CGLS stopped by {stopped.stopped_by} after {stopped.n_iter}: {error(stop
 # %%
 # Saying what is known
 # --------------------
-# Plain least squares knows nothing of the object. From zero it ends between the FBP of the plain ramp and that
-# of the best window; a few steps from an FBP image make that a little better. Attenuation is not negative, which
-# alone halves the error here. Flat regions between edges are what a Huber penalty and total variation ask for.
+# Plain least squares knows nothing of the object. From zero it ends between the FBP of the plain ramp and
+# that of the best window; a few steps from an FBP image make that a little better. Attenuation is not
+# negative, which alone halves the error here. Flat regions between edges are what a Huber penalty and total
+# variation ask for.
 
 images = {
     "truth": truth,
