@@ -14,6 +14,7 @@ from rooms import SOURCE, calls, kernels, public_names
 from imgtech._core.jit import FASTMATH, Kernel
 
 KERNELS = kernels()
+PUBLIC_FUNCTIONS = [thing for _, _, thing in public_names() if isinstance(thing, FunctionType)]
 
 
 def test_kernels_were_found():
@@ -61,8 +62,11 @@ def test_kernel_calls_no_helper_of_another_file(kernel):
 
 
 def _jumps_to_kernel(function: FunctionType) -> int | None:
-    """Fewest calls from ``function`` to a kernel, None if it reaches none."""
-    level, seen = [function], {function}
+    """Fewest calls from ``function`` to a kernel, None if it reaches none.
+
+    Another public function on the way is read, and counted, on its own.
+    """
+    level, seen = [function], {function, *PUBLIC_FUNCTIONS}
     for jumps in range(1, 12):
         named = [thing for f in level for thing in calls(f)]
         if any(isinstance(thing, Kernel) for thing in named):

@@ -111,7 +111,7 @@ def test_a_line_spread_that_is_no_gaussian_is_described_too() -> None:
     narrow, wide = blurred(5.0, 0.7), blurred(5.0, 2.0)
     m = slanted_edge_mtf((picture(narrow, (150, 140)) + picture(wide, (150, 140))) / 2, SPACING)
     curves = [e.mtf(m.frequencies_per_mm, spacing_mm=SPACING) for e in (narrow, wide)]
-    assert m.n_terms > 4
+    assert dict(m.details)["terms"] > 4
     assert np.abs(m.values - np.mean(curves, axis=0)).max() < 0.01
 
 
@@ -166,10 +166,11 @@ def test_the_measurement_is_named_by_its_level() -> None:
 
 def test_a_curve_must_be_a_curve() -> None:
     good = slanted_edge_mtf(picture(blurred(4.0, 1.0), (60, 70)), SPACING)
+    rest = {"algorithm": "test-1", "definition": good.definition}
     with pytest.raises(ValueError, match="frequencies_per_mm must rise from 0"):
-        MTF(frequencies_per_mm=[0.1, 0.2], values=[1, 0.5], uncertainties=[0, 0], edge=good.edge, n_terms=2)
+        MTF(frequencies_per_mm=[0.1, 0.2], values=[1, 0.5], modes=[[0], [0]], **rest)
     with pytest.raises(ValueError, match="same length"):
-        MTF(frequencies_per_mm=[0.0, 0.2], values=[1], uncertainties=[0, 0], edge=good.edge, n_terms=2)
+        MTF(frequencies_per_mm=[0.0, 0.2], values=[1], modes=[[0], [0]], **rest)
 
 
 def test_what_is_no_slanted_edge_is_refused(rng: np.random.Generator) -> None:

@@ -3,6 +3,7 @@
 from imgtech.geometry.cone import ConeBeam
 from imgtech.geometry.cone_vectors import ConeVectors
 from imgtech.geometry.ct import ParallelBeam
+from imgtech.geometry.epi import delayed_positions, trapezoid_positions
 from imgtech.geometry.fan import FanBeam
 from imgtech.geometry.grid import ImageGrid, sample_positions
 from imgtech.geometry.mri import Trajectory
@@ -17,5 +18,7 @@ __all__ = [
     "ParallelBeam",
     "PlaneWaves",
     "Trajectory",
+    "delayed_positions",
     "sample_positions",
+    "trapezoid_positions",
 ]

@@ -41,8 +41,8 @@ def transfer(
         fy, fx = f * math.sin(angle), f * math.cos(angle)
         blur = np.exp(-2 * np.pi**2 * ((sigma_mm[0] * fy) ** 2 + (sigma_mm[1] * fx) ** 2))
         total += blur * np.sinc(fy * height) * np.sinc(fx * width)
-    return np.abs(total) / len(turns)
+    return np.asarray(np.abs(total) / len(turns), dtype=np.float64)
 
 
 def _all_directions() -> Floats:
-    return (np.arange(_DIRECTIONS) + 0.5) * (np.pi / 2 / _DIRECTIONS)
+    return np.asarray((np.arange(_DIRECTIONS) + 0.5) * (np.pi / 2 / _DIRECTIONS), dtype=np.float64)

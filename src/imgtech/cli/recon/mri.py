@@ -8,10 +8,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from imgtech._core.validate import one_of
 from imgtech.cli._exit import one_sentence
+from imgtech.cli.recon._mri_chain import images_of
 from imgtech.cli.recon._output import Out, Source, save, say
 from imgtech.geometry import ImageGrid
-from imgtech.io.raw import BrukerScan, read_2dseq, read_bruker
+from imgtech.io.raw import BrukerScan, read_2dseq, read_bruker, read_pulseq, read_siemens
 from imgtech.recon.mri import cartesian, paravision_images
 
 
@@ -20,25 +22,70 @@ def mri(
     out: Out = Path("imgtech-mri"),
     window: Annotated[str, typer.Option(help="k-space window.")] = "none",
     zero_fill: Annotated[int, typer.Option(help="How many times finer to draw the pixels.")] = 1,
+    sequence: Annotated[
+        Path | None,
+        typer.Option(help="Pulseq .seq file that was played; the one beside a Siemens file if not given."),
+    ] = None,
+    ghost: Annotated[
+        str, typer.Option(help="Phase of echo-planar lines: auto, navigator, image or none.")
+    ] = "auto",
+    partial: Annotated[str, typer.Option(help="Lines missing on one side: pocs, homodyne or zero.")] = "pocs",
 ) -> None:
-    """Reconstruct a Bruker ParaVision folder and compare with the vendor's own image where there is one."""
+    """Reconstruct a Siemens twix .dat file or a Bruker ParaVision folder.
+
+    The path is chosen from the file: uneven readouts are regridded, echo-planar lines of both directions
+    aligned, missing lines filled, coils whitened where there is noise, and what was chosen is said. A Bruker
+    scan is compared with the vendor's own image where there is one.
+    """
     with one_sentence():
-        scan = read_bruker(path)
-        ny, nx = scan.kspace.shape[-2:]
+        one_of("ghost", ghost, ("auto", "navigator", "image", "none"))
+        one_of("partial", partial, ("pocs", "homodyne", "zero"))
         if zero_fill < 1:
             raise ValueError(f"zero_fill must be at least 1, got {zero_fill}")
-        images = cartesian(
-            scan.kspace,
-            spacing_mm=scan.spacing_mm,
+        if path.is_dir():
+            _bruker(path, out, window, zero_fill)
+            return
+        beside = path.with_suffix(".seq")
+        played = sequence or (beside if beside.is_file() else None)
+        if played is not None:
+            typer.echo(f"lines and positions from the Pulseq sequence {played}")
+        scan = read_siemens(path, None if played is None else read_pulseq(played))
+        images = images_of(
+            scan,
+            ghost=ghost,  # type: ignore[arg-type]
+            partial=partial,  # type: ignore[arg-type]
             window=window,
-            zero_fill=(ny * zero_fill, nx * zero_fill),
-            combine="rss",
+            zero_fill=zero_fill,
+            say=typer.echo,
         )
         save(out, images)
-        spacing = tuple(d / zero_fill for d in scan.spacing_mm)
+        spacing = (scan.spacing_mm[0] / zero_fill, scan.spacing_mm[1] / zero_fill)
         grid = ImageGrid.fft(images.shape[1:], spacing_mm=spacing)
-        say(out, images, grid, f"{scan.n_coils} coil(s), k-space {ny} x {nx}", "signal")
-        _compare_with_vendor(scan, path, out)
+        ny, nx = scan.matrix
+        say(
+            out,
+            images,
+            grid,
+            f"{scan.n_coils} coil(s), {len(images)} image(s), k-space {ny} x {nx}",
+            "signal",
+        )
+
+
+def _bruker(path: Path, out: Path, window: str, zero_fill: int) -> None:
+    scan = read_bruker(path)
+    ny, nx = scan.kspace.shape[-2:]
+    images = cartesian(
+        scan.kspace,
+        spacing_mm=scan.spacing_mm,
+        window=window,
+        zero_fill=(ny * zero_fill, nx * zero_fill),
+        combine="rss",
+    )
+    save(out, images)
+    spacing = tuple(d / zero_fill for d in scan.spacing_mm)
+    grid = ImageGrid.fft(images.shape[1:], spacing_mm=spacing)
+    say(out, images, grid, f"{scan.n_coils} coil(s), k-space {ny} x {nx}", "signal")
+    _compare_with_vendor(scan, path, out)
 
 
 def _compare_with_vendor(scan: BrukerScan, path: Path, out: Path) -> None:

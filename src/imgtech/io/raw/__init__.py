@@ -5,20 +5,27 @@ from imgtech.io.raw.channel_data import ChannelData
 from imgtech.io.raw.ct_scan import CtScan
 from imgtech.io.raw.htc import read_htc
 from imgtech.io.raw.jcampdx import read_jcampdx
+from imgtech.io.raw.mri_scan import MriScan
 from imgtech.io.raw.parallel import read_dxchange, read_sinogram
+from imgtech.io.raw.pulseq import PulseqSequence, read_pulseq
 from imgtech.io.raw.pybf import read_pybf
 from imgtech.io.raw.pymust import read_pymust
+from imgtech.io.raw.siemens import read_siemens
 
 __all__ = [
     "BrukerScan",
     "ChannelData",
     "CtScan",
+    "MriScan",
+    "PulseqSequence",
     "read_2dseq",
     "read_bruker",
     "read_dxchange",
     "read_htc",
     "read_jcampdx",
+    "read_pulseq",
     "read_pybf",
     "read_pymust",
+    "read_siemens",
     "read_sinogram",
 ]

@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 _ITERATIONS = 30
 _TOLERANCE_PX = 1e-6
 _SETTLED_PX = 0.01
+_SMALL = 0.1
 _START_PIXELS = 64
 
 
@@ -54,11 +55,33 @@ class Edge:
         quarter = math.fmod(abs(self.normal_rad), math.pi / 2)
         return min(quarter, math.pi / 2 - quarter)
 
-    def distances_mm(self, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> Floats:
-        """Signed distance of every pixel centre from the line, positive on the bright side."""
-        y, x = (sample_positions(n, d, 0.0) for n, d in zip(shape, spacing_mm, strict=True))
+    def distances_mm(
+        self,
+        shape: tuple[int, int],
+        spacing_mm: tuple[float, float],
+        box: tuple[slice, slice] = (slice(None), slice(None)),
+    ) -> Floats:
+        """Signed distance of every pixel centre from the line, positive on the bright side.
+
+        Of an image of this shape, or of the rows and columns of ``box`` out of it.
+        """
+        y, x = (sample_positions(n, d, 0.0)[b] for n, d, b in zip(shape, spacing_mm, box, strict=True))
         across = math.sin(self.normal_rad) * y[:, None] + math.cos(self.normal_rad) * x
         return across - self.offset_mm
+
+    def box(
+        self, shape: tuple[int, int], spacing_mm: tuple[float, float], reach_mm: float
+    ) -> tuple[slice, slice]:
+        """Smallest rows and columns that hold all pixels of an image nearer to the line than ``reach_mm``."""
+        y, x = (sample_positions(n, d, 0.0) for n, d in zip(shape, spacing_mm, strict=True))
+        s, c = math.sin(self.normal_rad), math.cos(self.normal_rad)
+        slices = []
+        for along, this, across, other in ((y, s, x, c), (x, c, y, s)):
+            ends = self.offset_mm - other * across[[0, -1]]
+            low, high = ends.min() - reach_mm, ends.max() + reach_mm
+            inside = np.flatnonzero((this * along >= low) & (this * along <= high))
+            slices.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0))
+        return slices[0], slices[1]
 
 
 def fit_edge(image: npt.ArrayLike, spacing_mm: tuple[float, float]) -> Edge:
@@ -120,18 +143,21 @@ def fit_edge(image: npt.ArrayLike, spacing_mm: tuple[float, float]) -> Edge:
                 "image must hold one straight edge with both sides, found none that stays inside"
             )
         if noise == 0:
-            (a, b), *_ = np.linalg.lstsq(np.stack([np.ones_like(u), step], axis=1), values)
+            b = float(np.cov(step, values)[0, 1] / np.var(step, ddof=1))
+            a = float(values.mean() - b * step.mean())
         rest = values - a - b * step
         noise = max(1.4826 * float(np.median(np.abs(rest))), 1e-12 * abs(b))
         weight = np.sqrt(np.minimum(1.0, 3 * noise / np.maximum(np.abs(rest), noise)))
         along = c * all_y[near] - s * all_x[near]
         slope = b / width * bell
-        design = np.stack([np.ones_like(u), step, -slope, slope * along, -slope * u], axis=1)
-        move, *_ = np.linalg.lstsq(design * weight[:, None], rest * weight)
+        design = np.stack([np.ones_like(u), step, -slope, slope * along, -slope * u]) * weight
+        inverse = np.linalg.inv(design @ design.T)
+        move = inverse @ (design @ (rest * weight))
         a, b, offset, normal = a + move[0], b + move[1], offset + move[2], normal + move[3]
         width = min(max(width + move[4], 0.7 * width, 0.2 * pixel), 1.5 * width)
         change = (abs(move[2]) + abs(move[4]) + abs(move[3]) * max(y[-1], x[-1])) / pixel
-        if change < _TOLERANCE_PX:
+        small = _SMALL * noise * np.sqrt(np.diag(inverse))
+        if iteration > 2 and (change < _TOLERANCE_PX or (np.abs(move) < small).all()):
             break
     if change > _SETTLED_PX:
         raise ValueError(f"image must hold one straight edge, the fit still moves by {change:.2g} pixels")

@@ -10,13 +10,18 @@ better served by the columns of the image work on its transpose; both kinds run 
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 from imgtech._core.jit import helper, kernel
 
 PHASES = 8
-VIEWS_PER_PASS = 8
-_VIEW_BLOCK = 16
-_ROW_TILE = 64
+_VIEWS_PER_PASS = 8  # with their phases and a tile of columns they fill the first-level cache
+_ROW_TILE = 128
+_JOIN_TILE = 32
+_SLIVER = 2.0**-10  # of a sample: keeps rounded positions from falling below the first one
 _ALMOST_ONE = 1.0 - 1e-9  # rounds up to the next sample, unless the sample itself is meant
 
 
@@ -33,87 +38,160 @@ def _overlap(distance, pixel_width, channel_width):
     return max(0.0, min(shared, min(pixel_width, channel_width)))
 
 
+def _view_adder(n_vectors, lanes):
+    """Make a function that keeps ``n_vectors`` vectors of an image row in registers while it adds views.
+
+    Written with vectors because a loop over views in Python would load and store the row once per view.
+    """
+
+    @intrinsic
+    def add_views(typing, fine, runs, n_views, row, x):
+        """``row[x + i] += sum of fine[runs[v] + x + i]`` over ``v < n_views``, view after view."""
+
+        def generate(context, builder, signature, arguments):
+            fine, runs, n_views, row, x = arguments
+            places = [make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 1, 3)]
+            number, index = context.get_data_type(signature.args[0].dtype), ir.IntType(64)
+            vector = ir.VectorType(number, lanes).as_pointer()
+            align = 4 if isinstance(number, ir.FloatType) else 8
+
+            def vectors(place):
+                steps = [builder.gep(place, [index(lanes * i)]) for i in range(n_vectors)]
+                return [builder.bitcast(step, vector) for step in steps]
+
+            begin, targets = builder.gep(places[0], [x]), vectors(builder.gep(places[2], [x]))
+            sums = [builder.load(target, align=align) for target in targets]
+            before, loop = builder.block, builder.append_basic_block("views")
+            after = builder.append_basic_block("after_views")
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            phis = [builder.phi(value.type) for value in (n_views, *sums)]
+            run = builder.load(builder.gep(places[1], [phis[0]]))
+            read = [builder.load(p, align=align) for p in vectors(builder.gep(begin, [run]))]
+            added = [builder.add(phis[0], index(1))]
+            added += [builder.fadd(phi, value) for phi, value in zip(phis[1:], read, strict=True)]
+            for phi, first, later in zip(phis, (index(0), *sums), added, strict=True):
+                phi.add_incoming(first, before)
+                phi.add_incoming(later, loop)
+            builder.cbranch(builder.icmp_signed("<", added[0], n_views), loop, after)
+            builder.position_at_end(after)
+            for value, target in zip(added[1:], targets, strict=True):
+                builder.store(value, target, align=align)
+            return context.get_dummy_value()
+
+        return types.void(fine, runs, types.int64, row, types.int64), generate
+
+    return add_views
+
+
+_LANES = 8
+_WIDE = 8 * _LANES
+_add_wide = _view_adder(8, _LANES)
+_add_vector = _view_adder(1, _LANES)
+_add_one = _view_adder(1, 1)
+
+
 @kernel(parallel=True)
-def resample(projections, views, start, step, weight, low, high, out):
+def resample(projections, start, step, weight, low, high, out):
     """Evaluate projections at the fine samples by linear interpolation, zero off the detector.
 
-    Row v of ``out`` is made of row ``views[v]`` of ``projections``, zeros for -1. The detector reaches from
-    sample ``low`` to ``high``. Fine sample k lies at sample ``start + k * step``; it counts when it is the
-    nearest one to some point on the detector. The result is multiplied by ``weight``.
+    Row v of ``out`` is made of row v of ``projections``. The detector reaches from sample ``low`` to
+    ``high``. Fine sample k lies at sample ``start + k * step``; it counts when it is the nearest one to some
+    point on the detector. The result is multiplied by ``weight``. Positions along a phase are whole
+    numbers, in units of 2^-32 of a sample (2^-40 in double precision): processors split those into sample
+    and fraction faster than floating-point numbers.
     """
     phases, n = out.shape[1:]
     end = projections.shape[1] - 2.0
     number = out.dtype.type
-    for v in numba.prange(len(views)):
-        if views[v] < 0:
-            out[v] = 0
-            continue
-        source = projections[views[v]]
-        scale = number(weight[views[v]])
+    bits = numba.uint64(32 if out.itemsize == 4 else 40)
+    unit = 2.0 ** numba.float64(bits)
+    mask = (numba.uint64(1) << bits) - numba.uint64(1)
+    one, part = numba.uint64(1), number(1.0 / unit)
+    for v in numba.prange(len(out)):
+        source = projections[v]
+        scale = number(weight[v])
         stride = step[v] * phases
-        left = max(0.0, low - 0.5 * abs(step[v]))
+        left = max(_SLIVER, low - 0.5 * abs(step[v]))
         right = min(end, high + 0.5 * abs(step[v]))
         for phase in range(phases):
             target = out[v, phase]
             begin = start[v] + phase * step[v]
             enter = min((left - begin) / stride, (right - begin) / stride)
             leave = max((left - begin) / stride, (right - begin) / stride)
-            first = numba.uint64(min(max(0.0, enter + _ALMOST_ONE), n))
-            stop = numba.uint64(max(first, min(n, leave + 2.0 - _ALMOST_ONE)))
-            for j in range(numba.uint64(0), first):
-                target[j] = 0
-            for j in range(first, stop):
-                position = begin + numba.int64(j) * stride
-                i = numba.uint64(numba.int64(position))
-                fraction = number(position - numba.int64(position))
+            first = numba.int64(min(max(0.0, enter + _ALMOST_ONE), n))
+            stop = numba.int64(max(first, min(n, leave + 2.0 - _ALMOST_ONE)))
+            target[:first] = 0
+            target[stop:] = 0
+            inner = target[first:stop]
+            offset, stride_units = numba.int64((begin + first * stride) * unit), numba.int64(stride * unit)
+            for j in range(len(inner)):
+                position = numba.uint64(offset + j * stride_units)
+                i = position >> bits
+                fraction = number(numba.int64(position & mask)) * part
                 here = source[i]
-                target[j] = scale * (here + fraction * (source[i + numba.uint64(1)] - here))
-            for j in range(stop, numba.uint64(n)):
-                target[j] = 0
+                inner[j] = scale * (here + fraction * (source[i + one] - here))
 
 
 @helper
-def _add_tile(fine, start, slope, tile, out):
-    """Add fine samples to one tile of rows; blocks of views keep them in the second-level cache."""
-    n_views = fine.shape[0]
+def _add_tile(fine, start, slope, first, tile, runs, out):
+    """Add the views from ``first`` on to one tile of rows.
+
+    A pass over a tile takes few views and few columns, so that the fine samples of all phases stay in
+    the first-level cache from row to row.
+    """
     n_rows, n_columns = out.shape
-    for block in range(0, n_views, _VIEW_BLOCK):
-        for y in range(tile * _ROW_TILE, min(n_rows, (tile + 1) * _ROW_TILE)):
-            row = out[y]
-            for v in range(block, min(n_views, block + _VIEW_BLOCK), VIEWS_PER_PASS):
-                k = _first_fine_sample(start[v], slope[v], y)
-                a = fine[v, k % PHASES, k // PHASES :]
-                k = _first_fine_sample(start[v + 1], slope[v + 1], y)
-                b = fine[v + 1, k % PHASES, k // PHASES :]
-                k = _first_fine_sample(start[v + 2], slope[v + 2], y)
-                c = fine[v + 2, k % PHASES, k // PHASES :]
-                k = _first_fine_sample(start[v + 3], slope[v + 3], y)
-                d = fine[v + 3, k % PHASES, k // PHASES :]
-                k = _first_fine_sample(start[v + 4], slope[v + 4], y)
-                e = fine[v + 4, k % PHASES, k // PHASES :]
-                k = _first_fine_sample(start[v + 5], slope[v + 5], y)
-                f = fine[v + 5, k % PHASES, k // PHASES :]
-                k = _first_fine_sample(start[v + 6], slope[v + 6], y)
-                g = fine[v + 6, k % PHASES, k // PHASES :]
-                k = _first_fine_sample(start[v + 7], slope[v + 7], y)
-                h = fine[v + 7, k % PHASES, k // PHASES :]
-                for x in range(numba.uint64(n_columns)):
-                    row[x] += ((a[x] + b[x]) + (c[x] + d[x])) + ((e[x] + f[x]) + (g[x] + h[x]))
+    stride = fine.shape[1] * fine.shape[2]
+    samples = fine.reshape(fine.size)
+    top, bottom = tile * _ROW_TILE, min(n_rows, (tile + 1) * _ROW_TILE)
+    for block in range(0, len(start), _VIEWS_PER_PASS):
+        n_views = min(_VIEWS_PER_PASS, len(start) - block)
+        for y in range(top, bottom):
+            for v in range(n_views):
+                k = _first_fine_sample(start[block + v], slope[block + v], y)
+                runs[y - top, v] = (first + block + v) * stride + k % PHASES * fine.shape[2] + k // PHASES
+        x = 0
+        while x + _WIDE <= n_columns:
+            for y in range(top, bottom):
+                _add_wide(samples, runs[y - top], n_views, out[y], x)
+            x += _WIDE
+        while x + _LANES <= n_columns:
+            for y in range(top, bottom):
+                _add_vector(samples, runs[y - top], n_views, out[y], x)
+            x += _LANES
+        while x < n_columns:
+            for y in range(top, bottom):
+                _add_one(samples, runs[y - top], n_views, out[y], x)
+            x += 1
 
 
 @kernel(parallel=True)
 def add_rows(fine, start, slope, n_by_rows, image, transposed):
     """Add to every pixel the fine sample nearest to it in each view.
 
-    The first ``n_by_rows`` views add to ``image``, the others to ``transposed``; both numbers are multiples
-    of ``VIEWS_PER_PASS``. The order of additions at a pixel does not depend on the tiles.
+    The first ``n_by_rows`` views add to ``image``, the others to ``transposed``. The order of additions at
+    a pixel is that of the views.
     """
     n_tiles = (max(image.shape[0], transposed.shape[0]) + _ROW_TILE - 1) // _ROW_TILE
     for i in numba.prange(2 * n_tiles):
+        runs = np.empty((_ROW_TILE, _VIEWS_PER_PASS), np.int64)
         if i % 2 == 0:
-            _add_tile(fine[:n_by_rows], start[:n_by_rows], slope[:n_by_rows], i // 2, image)
+            _add_tile(fine, start[:n_by_rows], slope[:n_by_rows], 0, i // 2, runs, image)
         else:
-            _add_tile(fine[n_by_rows:], start[n_by_rows:], slope[n_by_rows:], i // 2, transposed)
+            _add_tile(fine, start[n_by_rows:], slope[n_by_rows:], n_by_rows, i // 2, runs, transposed)
+
+
+@kernel(parallel=True)
+def join(transposed, seen, image):
+    """Add ``transposed`` to ``image``, and clear rows outside columns ``seen[y, 0]`` to ``seen[y, 1]``."""
+    n_rows, n_columns = image.shape
+    for tile in numba.prange((n_rows + _JOIN_TILE - 1) // _JOIN_TILE):
+        top, bottom = tile * _JOIN_TILE, min(n_rows, (tile + 1) * _JOIN_TILE)
+        for left in range(0, n_columns, _JOIN_TILE):
+            for y in range(top, bottom):
+                for x in range(left, min(n_columns, left + _JOIN_TILE)):
+                    inside = seen[y, 0] <= x < seen[y, 1]
+                    image[y, x] = image[y, x] + transposed[x, y] if inside else 0.0
 
 
 @helper
@@ -143,13 +221,11 @@ def fine_to_channels(fine, views, start, step, channel_width, scale, out):
 
     Lengths are in channel spacings: fine sample k lies at ``start + k * step``, channel j at j, and the
     shadow of a pixel is a box of ``PHASES`` steps with the integral 1. Row ``views[v]`` of ``out`` gets the
-    mean over each channel times ``scale``; entries of -1 are passed over.
+    mean over each channel times ``scale``.
     """
     n_fine = fine.shape[1] * fine.shape[2]
     n_channels = out.shape[1]
     for v in numba.prange(len(views)):
-        if views[v] < 0:
-            continue
         pixel_width = PHASES * abs(step[v])
         reach = 0.5 * (pixel_width + channel_width)
         factor = scale / (pixel_width * channel_width)
@@ -171,9 +247,6 @@ def channels_to_fine(sinogram, views, start, step, channel_width, scale, out):
     n_fine = out.shape[1] * out.shape[2]
     n_channels = sinogram.shape[1]
     for v in numba.prange(len(views)):
-        if views[v] < 0:
-            out[v] = 0
-            continue
         source = sinogram[views[v]]
         pixel_width = PHASES * abs(step[v])
         reach = 0.5 * (pixel_width + channel_width)
@@ -193,10 +266,10 @@ def channels_to_fine(sinogram, views, start, step, channel_width, scale, out):
                 out[v, phase, i] = in_order[PHASES * i + phase]
 
 
-@kernel
+@kernel(parallel=True)
 def columns_seen(y_mm, cos, sin, low_mm, high_mm, out):
     """Range of x that the detector of every view sees in each row: ``out`` is ``(row, 2)``."""
-    for row in range(len(y_mm)):
+    for row in numba.prange(len(y_mm)):
         left, right = -numba.float64(1e300), numba.float64(1e300)
         for v in range(len(cos)):
             one = (low_mm - y_mm[row] * sin[v]) / cos[v]

@@ -10,18 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech.geometry import ImageGrid, ParallelBeam
-from imgtech.recon.ct._kernels_parallel import PHASES, VIEWS_PER_PASS
+from imgtech.recon.ct._kernels_parallel import PHASES
 
 _BLOCK_BYTES = 12 * 2**20  # fine samples of one block
+_LINE_BYTES = 64
 
 
 @dataclass(frozen=True)
 class ViewBlock:
     """Some views, those served by the rows of the image in front of those served by its columns.
 
-    Entry v of every array describes view ``views[v]``; -1 fills up the last pass of either kind. Pixel i
-    of row (or column) ``row`` lies nearest to fine sample ``floor(start + slope * row + 1/2) + PHASES * i``,
-    and fine sample k lies on the detector at ``first_mm + k * step_mm``.
+    Entry v of every array describes view ``views[v]``. Pixel i of row (or column) ``row`` lies nearest to
+    fine sample ``floor(start + slope * row + 1/2) + PHASES * i``, and fine sample k lies on the detector
+    at ``first_mm + k * step_mm``.
     """
 
     views: npt.NDArray[np.intp]
@@ -51,24 +52,25 @@ def view_blocks(beam: ParallelBeam, grid: ImageGrid, dtype: np.dtype[Any]) -> It
     """
     (n_y, n_x), (d_y, d_x) = grid.shape, grid.spacing_mm
     y_mm, x_mm = (axis[0] for axis in grid.coordinates_mm)
-    n_samples = n_y + n_x + 2
-    size = max(VIEWS_PER_PASS, _BLOCK_BYTES // (PHASES * n_samples * dtype.itemsize))
+    n_samples = _spread_over_cache(n_y + n_x + 2, dtype.itemsize)
+    size = max(1, _BLOCK_BYTES // (PHASES * n_samples * dtype.itemsize))
     cos, sin = np.cos(beam.angles_rad), np.sin(beam.angles_rad)
     along_x, along_y = cos * d_x, sin * d_y
     by_rows = np.abs(along_x) >= np.abs(along_y)
     for begin in range(0, beam.n_views, size):
         chosen = np.zeros(beam.n_views, dtype=bool)
         chosen[begin : begin + size] = True
-        rows, columns = _filled_up(chosen & by_rows), _filled_up(chosen & ~by_rows)
-        views = np.concatenate([rows, columns])
-        is_row = np.arange(len(views)) < len(rows)
-        step_mm = np.where(views < 0, 1.0, np.where(is_row, along_x[views], along_y[views]) / PHASES)
-        slope = np.where(views < 0, 0.0, np.where(is_row, along_y[views], along_x[views]) / step_mm)
+        views = np.concatenate([np.flatnonzero(chosen & by_rows), np.flatnonzero(chosen & ~by_rows)])
+        is_row = by_rows[views]
+        step_mm = np.where(is_row, along_x[views], along_y[views]) / PHASES
+        slope = np.where(is_row, along_y[views], along_x[views]) / step_mm
         start = np.maximum(0.0, -slope * (np.where(is_row, n_y, n_x) - 1))
         first_mm = x_mm * cos[views] + y_mm * sin[views] - start * step_mm
-        yield ViewBlock(views, len(rows), start, slope, first_mm, step_mm, n_samples)
+        yield ViewBlock(views, int(is_row.sum()), start, slope, first_mm, step_mm, n_samples)
 
 
-def _filled_up(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    views = np.flatnonzero(chosen)
-    return np.pad(views, (0, -len(views) % VIEWS_PER_PASS), constant_values=-1)
+def _spread_over_cache(n_samples: int, itemsize: int) -> int:
+    """At least ``n_samples``, an odd number of cache lines: phases do not compete for the same sets."""
+    per_line = _LINE_BYTES // itemsize
+    lines = -(-n_samples // per_line)
+    return (lines | 1) * per_line

@@ -8,17 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from imgtech._core.jit import thread_count
 from imgtech._core.validate import positive, real_image
 from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam
-from imgtech.recon.ct._kernels_parallel import add_rows, columns_seen, resample
+from imgtech.recon.ct._direct import smear
 from imgtech.recon.ct._rebin import to_parallel
-from imgtech.recon.ct._rows import view_blocks
 from imgtech.recon.ct.filters import Window, ramp_response, window_response
 from imgtech.recon.ct.weights import angular_weights
 
 FloatArray = npt.NDArray[np.floating[Any]]
-OVERSAMPLING = 4
 
 
 def fbp(
@@ -36,8 +33,8 @@ def fbp(
 
     with the ramp kernel :math:`h` (:func:`ramp_response`) under a window (:func:`window_response`). The
     filtered projections are evaluated at 4 times the channel density by the zero-padded FFT that filters
-    them, interpolated linearly from there, and added pixel by pixel with positions rounded to 1/16 of the
-    pixel step of the view.
+    them, interpolated linearly from there (the filter makes up for the loss of sharpness), and added pixel
+    by pixel with positions rounded to 1/16 of the pixel step of the view.
 
     Views may come in any order and spacing, over any range that covers 180 degrees; redundant views
     share their weight (:func:`angular_weights`). Pixels whose centre is not seen by the detector of every
@@ -100,12 +97,9 @@ def fbp(
     if isinstance(beam, FanBeam):
         stack, beam = to_parallel(stack, beam, grid)
     n_fft = 2 * scipy.fft.next_fast_len(beam.n_channels + 2, real=True)
-    response = ramp_response(n_fft, beam.channel_spacing_mm) * OVERSAMPLING
+    response = ramp_response(n_fft, beam.channel_spacing_mm)
     response *= window_response(window, np.linspace(0.0, 1.0, len(response)), cutoff=cutoff)
-    response[-1] /= 2  # the Nyquist sample stands for both of its signs once the spectrum is longer
-    weights = angular_weights(beam.angles_rad)
-    images = _smear(stack, beam, grid, weights, response.astype(stack.dtype))
-    images *= _seen_by_all_views(beam, grid)
+    images = smear(stack, beam, grid, angular_weights(beam.angles_rad), response)
     return images if np.ndim(sinogram) == 3 else images[0]
 
 
@@ -152,7 +146,7 @@ def backproject(sinogram: npt.ArrayLike, beam: ParallelBeam, grid: ImageGrid) ->
            [ 1.,  2.,  3.]])
     """
     stack = _sinograms(sinogram, beam, grid)
-    images = _smear(stack, beam, grid, np.ones(beam.n_views), None)
+    images = smear(stack, beam, grid, np.ones(beam.n_views), None)
     return images if np.ndim(sinogram) == 3 else images[0]
 
 
@@ -198,57 +192,3 @@ def _sinograms(sinogram: npt.ArrayLike, beam: ParallelBeam | FanBeam, grid: Imag
         raise ValueError(f"beam.n_channels must be at least 2, got {beam.n_channels}")
     stack = real_image("sinogram", sinogram, (2, 3), beam.shape)
     return stack.reshape(-1, *beam.shape)
-
-
-def _smear(
-    stack: FloatArray,
-    beam: ParallelBeam,
-    grid: ImageGrid,
-    weights: npt.NDArray[np.float64],
-    response: FloatArray | None,
-) -> FloatArray:
-    images = np.empty((len(stack), *grid.shape), stack.dtype)
-    density = 1 if response is None else OVERSAMPLING
-    spacing_mm = beam.channel_spacing_mm / density
-    margin_mm = beam.channels_mm[0] - beam.channel_spacing_mm  # dense sample 0 is one channel outside
-    low, high = 0.5 * density, (beam.n_channels + 0.5) * density
-    blocks = list(view_blocks(beam, grid, stack.dtype))
-    room = max(blocks, key=lambda block: len(block.views)).fine_samples(stack.dtype)
-    for projections, image in zip(stack, images, strict=True):
-        if response is None:
-            dense = np.pad(projections, ((0, 0), (1, 2)), mode="edge")
-        else:
-            dense = _filter(np.pad(projections, ((0, 0), (1, 1))), response)
-        upright, lying = np.zeros(grid.shape, stack.dtype), np.zeros(grid.shape[::-1], stack.dtype)
-        for block in blocks:
-            fine = room[: len(block.views)]
-            start, step = block.on_detector(margin_mm, spacing_mm)
-            resample.sized(fine.size)(dense, block.views, start, step, weights, low, high, fine)
-            add_rows.sized(len(fine) * image.size)(
-                fine, block.start, block.slope, block.n_by_rows, upright, lying
-            )
-        np.add(upright, lying.T, out=image)
-    return images
-
-
-def _seen_by_all_views(beam: ParallelBeam, grid: ImageGrid) -> npt.NDArray[np.bool_]:
-    y_mm, x_mm = grid.coordinates_mm
-    cos, sin = np.cos(beam.angles_rad), np.sin(beam.angles_rad)
-    half_mm = beam.n_channels * beam.channel_spacing_mm / 2
-    low_mm, high_mm = beam.detector_offset_mm - half_mm, beam.detector_offset_mm + half_mm
-    ranges_mm = np.empty((len(y_mm), 2))
-    columns_seen(y_mm, cos, sin, low_mm, high_mm, ranges_mm)
-    slack_mm = 1e-9 * half_mm
-    return (x_mm >= ranges_mm[:, :1] - slack_mm) & (x_mm <= ranges_mm[:, 1:] + slack_mm)
-
-
-def _filter(projections: FloatArray, response: FloatArray) -> FloatArray:
-    n_half, workers = len(response), thread_count()
-    n_fft = 2 * (n_half - 1)
-    spectrum = np.zeros(
-        (len(projections), OVERSAMPLING * n_fft // 2 + 1), np.result_type(response, np.complex64)
-    )
-    np.multiply(
-        scipy.fft.rfft(projections, n_fft, axis=-1, workers=workers), response, out=spectrum[:, :n_half]
-    )
-    return np.asarray(scipy.fft.irfft(spectrum, OVERSAMPLING * n_fft, axis=-1, workers=workers))

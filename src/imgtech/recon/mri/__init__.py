@@ -1,32 +1,43 @@
 """MRI: images from k-space."""
 
 from imgtech.recon.mri.cartesian import cartesian, root_sum_of_squares
+from imgtech.recon.mri.cg_sense import cg_sense
 from imgtech.recon.mri.combine import CompressedCoils, compress_coils, roemer_combine
 from imgtech.recon.mri.espirit import espirit_maps, projection_residual
 from imgtech.recon.mri.fft import image_to_kspace, kspace_to_image
+from imgtech.recon.mri.ghost import GhostPhase, correct_ghost, ghost_phase, navigator_phase
 from imgtech.recon.mri.grappa import grappa
 from imgtech.recon.mri.gridding import gridding, radial_density
 from imgtech.recon.mri.noise import noise_covariance, prewhiten
 from imgtech.recon.mri.paravision import paravision_images
+from imgtech.recon.mri.partial_fourier import partial_fourier
+from imgtech.recon.mri.regrid import regrid_readout
 from imgtech.recon.mri.sense import SenseResult, sense
 from imgtech.recon.mri.windows import kspace_window
 
 __all__ = [
     "CompressedCoils",
+    "GhostPhase",
     "SenseResult",
     "cartesian",
+    "cg_sense",
     "compress_coils",
+    "correct_ghost",
     "espirit_maps",
+    "ghost_phase",
     "grappa",
     "gridding",
     "image_to_kspace",
     "kspace_to_image",
     "kspace_window",
+    "navigator_phase",
     "noise_covariance",
     "paravision_images",
+    "partial_fourier",
     "prewhiten",
     "projection_residual",
     "radial_density",
+    "regrid_readout",
     "roemer_combine",
     "root_sum_of_squares",
     "sense",

@@ -1,0 +1,218 @@
+"""Filtered projections of a cone beam, laid out for the back-projection kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+from imgtech._core.jit import thread_count
+from imgtech.geometry import ConeBeam, ImageGrid
+from imgtech.recon.ct._kernels_cone import MARGIN, to_even_heights
+from imgtech.recon.ct.filters import Window, ramp_response, window_response
+
+FloatArray = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[np.float64]
+HEIGHT_DENSITY = 1.5  # heights a row of the detector
+_BLOCK_BYTES = 8 * 2**20  # frames of one block of views: what the caches of two cores hold
+_FEWEST_VIEWS, _MOST_VIEWS = 4, 32
+_SMALLEST_STRETCH = 0.05
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The samples of filtered rows along u: three for every two channels.
+
+    ``offset`` channels of zeros stand before the first channel in a row of ``n_fft`` samples; the frame
+    begins at sample ``begin`` of the filtered row, at ``low_mm``.
+    """
+
+    offset: int
+    n_fft: int
+    begin: int
+    n_samples: int
+    low_mm: float
+    spacing_mm: float
+
+    @classmethod
+    def of(cls, u: Floats, spacing_mm: float, reach_mm: float, taper: int) -> Columns:
+        """Cover -reach to reach with a margin; rows are long enough for the filter not to wrap around."""
+        below = 2 * int(np.ceil((u[0] + reach_mm) / spacing_mm / 2)) + MARGIN
+        above = int(np.ceil((reach_mm - u[-1]) / spacing_mm)) + MARGIN
+        offset = max(below, 2 * (-(-taper // 2)), 0)
+        longest = len(u) + 2 * taper + max(below, above, 0)
+        n_half = scipy.fft.next_fast_len(max(longest, offset + len(u) + max(above, taper)), real=True)
+        n_samples = (len(u) + below + above) * 3 // 2
+        low_mm = float(u[0]) - below * spacing_mm
+        return cls(offset, 2 * n_half, (offset - below) * 3 // 2, n_samples, low_mm, spacing_mm * 2 / 3)
+
+    @property
+    def positions_mm(self) -> Floats:
+        """u of every sample."""
+        return np.asarray(self.low_mm + np.arange(self.n_samples) * self.spacing_mm)
+
+
+@dataclass(frozen=True)
+class ViewBlock:
+    """Frames of some views that look along the same volume axis: what :func:`add_views` takes."""
+
+    by_rows: bool
+    views: npt.NDArray[np.intp]
+    frames: FloatArray
+    row_start: Floats
+    row_step: Floats
+    scale: Floats
+
+
+def filter_response(beam: ConeBeam, columns: Columns, window: Window, cutoff: float) -> Floats:
+    """Response of rows on the detector; if it is curved, the ramp's kernel is stretched.
+
+    By the square of angle over sine of the angle.
+    """
+    ramp = ramp_response(columns.n_fft, beam.channel_spacing_mm)
+    if beam.detector == "curved":
+        lag = np.arange(columns.n_fft // 2 + 1) * (beam.channel_spacing_mm / beam.source_detector_mm)
+        stretch = np.where(lag < np.pi / 2, np.sinc(np.minimum(lag, np.pi / 2) / np.pi) ** -2, 0.0)
+        kernel = scipy.fft.irfft(ramp, columns.n_fft)[: len(stretch)] * stretch
+        ramp = scipy.fft.rfft(np.concatenate([kernel, kernel[-2:0:-1]])).real
+    return spline_response(ramp, window, cutoff)
+
+
+def spline_response(ramp: Floats, window: Window, cutoff: float) -> Floats:
+    """Ramp, window and the step to coefficients of cubic B-splines at the samples, as one response."""
+    response = ramp * window_response(window, np.linspace(0.0, 1.0, len(ramp)), cutoff=cutoff)
+    response[-1] /= 2  # the Nyquist sample stands for both of its signs once the spectrum is longer
+    turns = np.arange(len(ramp)) / (3 * (len(ramp) - 1))
+    return np.asarray(1.5 * response * 3.0 / (2.0 + np.cos(2 * np.pi * turns)))
+
+
+def filter_rows(rows: FloatArray, columns: Columns, response: FloatArray) -> FloatArray:
+    """Filter rows of ``columns.n_fft`` values along the last axis; return the samples of the frame."""
+    workers = thread_count()
+    half = scipy.fft.rfft(rows, axis=-1, workers=workers)
+    half *= response
+    spectrum = np.zeros((*half.shape[:-1], columns.n_fft * 3 // 4 + 1), half.dtype)
+    spectrum[..., : half.shape[-1]] = half
+    fine = scipy.fft.irfft(spectrum, columns.n_fft * 3 // 2, axis=-1, workers=workers)
+    return np.asarray(fine[..., columns.begin : columns.begin + columns.n_samples])
+
+
+def view_blocks(
+    projections: FloatArray,
+    beam: ConeBeam,
+    grid: ImageGrid,
+    columns: Columns,
+    response: Floats,
+    weights: Floats,
+    taper: int,
+) -> Iterator[ViewBlock]:
+    """Weight, filter and lay out the views, a block at a time: all those along y, then those along x."""
+    response = response.astype(projections.dtype)
+    orbit = Orbit.of(beam, grid)
+    n_bytes = orbit.n_heights * columns.n_samples * projections.itemsize
+    size = int(np.clip(_BLOCK_BYTES // n_bytes, _FEWEST_VIEWS, _MOST_VIEWS))
+    for by_rows in (True, False):
+        chosen = np.flatnonzero(orbit.by_rows == by_rows)
+        for begin in range(0, len(chosen), size):
+            views = chosen[begin : begin + size]
+            filtered = _filter(projections[views], beam, columns, response, weights[views], taper)
+            yield _lay_out(filtered, beam, grid, columns, orbit, views)
+
+
+def _filter(
+    projections: FloatArray, beam: ConeBeam, columns: Columns, response: Floats, weights: Floats, taper: int
+) -> FloatArray:
+    """Rows ``(view, row, sample)``, weighted by the cosines of their rays and filtered along u."""
+    distance, n = beam.source_detector_mm, beam.n_channels
+    u, v = beam.channels_mm, beam.rows_mm[:, None]
+    if beam.detector == "flat":
+        cosines = distance / np.sqrt(distance**2 + u**2 + v**2)
+    else:
+        cosines = np.cos(u / distance) * distance / np.sqrt(distance**2 + v**2)
+    rows = np.zeros((*projections.shape[:2], columns.n_fft), projections.dtype)
+    inside = rows[..., columns.offset : columns.offset + n]
+    np.multiply(projections, cosines.astype(rows.dtype), out=inside)
+    if taper:
+        fall = np.cos(np.pi / 2 * np.arange(1, taper + 1) / (taper + 1)).astype(rows.dtype) ** 2
+        rows[..., columns.offset - taper : columns.offset] = inside[..., :1] * fall[::-1]
+        rows[..., columns.offset + n : columns.offset + n + taper] = inside[..., -1:] * fall
+    inside *= weights[:, None, :].astype(rows.dtype)
+    if taper:
+        rows[..., : columns.offset] *= weights[:, None, :1].astype(rows.dtype)
+        rows[..., columns.offset + n :] *= weights[:, None, -1:].astype(rows.dtype)
+    return filter_rows(rows, columns, response)
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """How every view looks at the planes of a grid across its own axis: y with ``by_rows``, else x.
+
+    ``depth_mm[v, p]`` is the distance of plane p from the source along the axis, over the cosine between
+    the axis and the ray through the rotation axis; ``heights`` begin at ``start`` rows above the source.
+    """
+
+    by_rows: npt.NDArray[np.bool_]
+    normal: Floats
+    across: Floats
+    start: Floats
+    n_heights: int
+
+    @classmethod
+    def of(cls, beam: ConeBeam, grid: ImageGrid) -> Orbit:
+        """Choose the axis of every view and the heights that the grid needs and the detector has."""
+        cos, sin = np.cos(beam.angles_rad), np.sin(beam.angles_rad)
+        by_rows = np.abs(cos) >= np.abs(sin)
+        normal, across = np.where(by_rows, cos, -sin), np.where(by_rows, sin, cos)
+        z_mm, y_mm, x_mm = (axis[[0, -1]] for axis in grid.coordinates_mm)
+        ends_mm = np.where(by_rows[:, None], y_mm, x_mm)
+        depth_mm = ends_mm / normal[:, None] + beam.source_axis_mm
+        above_mm = z_mm - np.asarray(beam.source_z_mm)[:, None]
+        slopes = above_mm[:, None, :] / depth_mm[:, :, None]
+        heights = slopes.reshape(beam.n_views, -1) * (beam.source_detector_mm / beam.row_spacing_mm)
+        reach = beam.n_rows + 2 * abs(beam.row_offset_mm) / beam.row_spacing_mm  # seen at half the distance
+        low, high = np.clip(heights.min(axis=1), -reach, reach), np.clip(heights.max(axis=1), -reach, reach)
+        first = np.floor(low * HEIGHT_DENSITY)  # heights are the same for any part of a volume
+        n_heights = int((np.ceil(high * HEIGHT_DENSITY) - first).max()) + 2
+        return cls(by_rows, normal, across, first / HEIGHT_DENSITY, n_heights)
+
+
+def _lay_out(
+    filtered: FloatArray,
+    beam: ConeBeam,
+    grid: ImageGrid,
+    columns: Columns,
+    orbit: Orbit,
+    views: npt.NDArray[np.intp],
+) -> ViewBlock:
+    by_rows = bool(orbit.by_rows[views[0]])
+    normal, across, start = (a[views][:, None] for a in (orbit.normal, orbit.across, orbit.start))
+    gamma = beam.fan_angles_rad(columns.positions_mm)
+    along = 1.0 if beam.detector == "flat" else np.cos(gamma)
+    sideways = np.tan(gamma) if beam.detector == "flat" else np.sin(gamma)
+    stretch = np.maximum(along + sideways * across / normal, _SMALLEST_STRETCH)
+    z_mm, y_mm, x_mm = grid.coordinates_mm
+    depth_mm = (y_mm if by_rows else x_mm) / normal + beam.source_axis_mm
+    per_mm = beam.source_detector_mm / beam.row_spacing_mm / depth_mm * HEIGHT_DENSITY
+    above_mm = float(z_mm[0]) - np.asarray(beam.source_z_mm)[views][:, None]
+    frames = np.empty((len(views), orbit.n_heights, columns.n_samples), filtered.dtype)
+    to_even_heights.sized(10 * frames.size)(
+        filtered,
+        stretch,
+        (stretch**2).astype(filtered.dtype),
+        np.full(len(views), (beam.n_rows - 1) / 2 - beam.row_offset_mm / beam.row_spacing_mm),
+        orbit.start[views],
+        np.full(len(views), 1.0 / HEIGHT_DENSITY),
+        frames,
+    )
+    return ViewBlock(
+        by_rows=by_rows,
+        views=views,
+        frames=frames,
+        row_start=above_mm * per_mm - start * HEIGHT_DENSITY,
+        row_step=grid.spacing_mm[0] * per_mm,
+        scale=beam.source_axis_mm * beam.source_detector_mm / depth_mm**2,
+    )
