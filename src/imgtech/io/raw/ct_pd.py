@@ -122,8 +122,8 @@ def _views(place: Path) -> list[tuple[Path, Dataset]]:
     views = [found[n] for n in numbers]
     for name in _SAME:
         start = _text(get(views[0][1], name))
-        for file, dataset in views:
-            if _text(get(dataset, name)) != start:
+        for file, view in views:
+            if _text(get(view, name)) != start:
                 raise ValueError(
                     f"{file}: {name} must stay {start} over the scan, got {_text(get(dataset, name))}"
                 )

@@ -178,5 +178,5 @@ def _beam(entry: Any) -> ParallelBeam | FanBeam | ConeBeam:
             angles = start + step * np.arange(int(n))
         if angles is not None:
             given["angles_rad"] = np.deg2rad(angles) if unit == "deg" else np.asarray(angles, dtype=float)
-    made: ParallelBeam | FanBeam | ConeBeam = _BEAMS[entry["kind"]](**given)  # type: ignore[operator]
+    made: ParallelBeam | FanBeam | ConeBeam = _BEAMS[entry["kind"]](**given)
     return made
