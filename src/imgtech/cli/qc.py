@@ -37,6 +37,9 @@ def qc(
     decision_rule: Annotated[
         str, typer.Option(help="How uncertainty enters the verdicts; see --list.")
     ] = "simple-acceptance",
+    baselines: Annotated[
+        Path | None, typer.Option(help="TOML or JSON file with the site's own limits.")
+    ] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
     html_path: Annotated[Path | None, typer.Option("--html", help="Write the report as a page.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="List protocols and decision rules.")] = False,
@@ -58,6 +61,7 @@ def qc(
             series=series,
             echo_time_ms=echo_time_ms,
             decision_rule=decision_rule,
+            baselines=baselines,
         )
         if json_path is not None:
             write_text(json_path, report.to_json() + "\n")

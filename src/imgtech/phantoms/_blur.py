@@ -45,4 +45,4 @@ def transfer(
 
 
 def _all_directions() -> Floats:
-    return (np.arange(_DIRECTIONS) + 0.5) * (np.pi / 2 / _DIRECTIONS)
+    return np.asarray((np.arange(_DIRECTIONS) + 0.5) * (np.pi / 2 / _DIRECTIONS), dtype=np.float64)

@@ -10,8 +10,10 @@ from imgtech._core.validate import one_of
 from imgtech.io import Series, SeriesInfo, list_series, read_series
 from imgtech.qc.decision import DecisionRule
 from imgtech.qc.decision import decision_rule as rule_by_name
+from imgtech.qc.limits import read_baselines, with_limits
 from imgtech.qc.protocols._acr_mri_limits import EDITIONS as ACR_MRI_EDITIONS
 from imgtech.qc.protocols.acr_mri_large import acr_mri_large
+from imgtech.qc.protocols.catphan import CATPHAN_EDITIONS, catphan
 from imgtech.qc.report import Report
 
 
@@ -19,17 +21,29 @@ from imgtech.qc.report import Report
 class _Protocol:
     editions: tuple[str, ...]
     modality: str
-    n_images: int
+    n_images: tuple[int, int]
     measure: Callable[[Series, str], Report]
 
 
+_STACK = (5, 10_000)
 _PROTOCOLS = {
     "acr-mri-large": _Protocol(
         editions=ACR_MRI_EDITIONS,
         modality="MR",
-        n_images=11,
+        n_images=(11, 11),
         measure=lambda series, edition: acr_mri_large(series, edition=edition),
     ),
+    **{
+        f"catphan-{model}": _Protocol(
+            editions=tuple(CATPHAN_EDITIONS),
+            modality="CT",
+            n_images=_STACK,
+            measure=lambda series, edition, model=model: catphan(  # type: ignore[misc]
+                series, model=model, edition=edition
+            ),
+        )
+        for model in ("504", "600", "604")
+    },
 }
 
 
@@ -58,6 +72,7 @@ def run(
     series: str | None = None,
     echo_time_ms: float | None = None,
     decision_rule: str | DecisionRule = "simple-acceptance",
+    baselines: str | Path | None = None,
 ) -> Report:
     """Read a scan and measure it by a phantom protocol.
 
@@ -79,6 +94,8 @@ def run(
         Echo time.
     decision_rule : str or DecisionRule, optional
         How uncertainty enters the verdicts: a name of :func:`list_decision_rules` or a rule of your own.
+    baselines : str or pathlib.Path, optional
+        A site's own limits, see :func:`imgtech.qc.limits.read_baselines`; they replace those of the edition.
 
     Returns
     -------
@@ -101,16 +118,19 @@ def run(
     """
     known = _PROTOCOLS[one_of("protocol", protocol, tuple(_PROTOCOLS))]
     rule = rule_by_name(decision_rule)
+    own = read_baselines(baselines) if baselines is not None else None
     chosen = known.editions[-1] if edition is None else one_of("edition", edition, known.editions)
     if series is None and echo_time_ms is None:
         series, echo_time_ms = _only_fitting(list_series(path), known)
     scan = read_series(path, series=series, echo_time_ms=echo_time_ms, allow_gaps=True)
-    return known.measure(scan, chosen).decided_by(rule)
+    report = known.measure(scan, chosen)
+    return (report if own is None else with_limits(report, own)).decided_by(rule)
 
 
 def _only_fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[str | None, float | None]:
     """Series UID and echo time of the only stack that fits; nothing where none or several do."""
-    fits = [s for s in found if s.modality == known.modality and s.n_images == known.n_images]
+    low, high = known.n_images
+    fits = [s for s in found if s.modality == known.modality and low <= s.n_images <= high]
     if len(found) == 1 or len(fits) != 1:
         return None, None
     return fits[0].tags.series_uid, fits[0].tags.echo_time_ms

@@ -63,7 +63,7 @@ def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, 
     best: Rim | None = None
     seen = []
     for level in _LEVELS:
-        guess = _outline_circle(smooth > floor + level * (bright - floor), grid)
+        guess = outline_circle(smooth > floor + level * (bright - floor), *grid.coordinates_mm)
         if guess is None:
             continue
         seen.append(guess[1])
@@ -90,7 +90,9 @@ def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, 
     return best
 
 
-def _outline_circle(mask: npt.NDArray[np.bool_], grid: ImageGrid) -> tuple[tuple[float, float], float] | None:
+def outline_circle(
+    mask: npt.NDArray[np.bool_], rows_mm: Floats, columns_mm: Floats
+) -> tuple[tuple[float, float], float] | None:
     """Circle that most points of the outline of the largest piece agree on."""
     labels, n = ndimage.label(mask)
     if n == 0:
@@ -99,16 +101,17 @@ def _outline_circle(mask: npt.NDArray[np.bool_], grid: ImageGrid) -> tuple[tuple
     sizes[0] = 0
     piece = ndimage.binary_fill_holes(labels == int(np.argmax(sizes)))
     rows, columns = np.nonzero(piece & ~ndimage.binary_erosion(piece))
-    y, x = grid.coordinates_mm[0][rows], grid.coordinates_mm[1][columns]
+    y, x = rows_mm[rows], columns_mm[columns]
     order = np.argsort(np.arctan2(y - y.mean(), x - x.mean()))
     y, x = y[order], x[order]
     third = len(y) // 3
+    step = max(abs(float(c[1] - c[0])) for c in (rows_mm, columns_mm))
     if third < 4:
         return None
     i = np.arange(0, third, max(1, third // 60))
     corners = [np.stack([y[i + k * third], x[i + k * third]]) for k in range(3)]
     cy, cx, radius = _circumcircles(*corners)
-    agree = np.abs(np.hypot(y - cy[:, None], x - cx[:, None]) - radius[:, None]) < 2 * max(grid.spacing_mm)
+    agree = np.abs(np.hypot(y - cy[:, None], x - cx[:, None]) - radius[:, None]) < 2 * step
     best = int(np.argmax(agree.sum(axis=1)))
     return (float(cy[best]), float(cx[best])), float(radius[best])
 

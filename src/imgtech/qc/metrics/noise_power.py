@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
 from imgtech._core.validate import one_of, positive, real_image
-from imgtech.qc.metrics._spectrum import finite_size, polynomials, radial, whole
+from imgtech.qc.metrics._spectrum import finite_size, polynomials, radial, taken_back, whole
 from imgtech.qc.metrics.nps import NPS
 
 _ORDERS = {"mean": 0, "plane": 1, "quadratic": 2}
 _SMALLEST = 8
-_DOUBT = 0.5
+_DOUBT = 0.25
+_ROUNDING = 1e-24
 
 
 def noise_power_spectrum(
@@ -20,14 +23,14 @@ def noise_power_spectrum(
 ) -> NPS:
     r"""Two-dimensional noise power spectrum of regions without structure.
 
-    .. math:: \mathrm{NPS}(u, v) = \frac{\Delta x \Delta y}{N_x N_y}
-              \frac{\langle |\mathrm{FFT}(I - \mathrm{trend})|^2 \rangle}{1 - L(u, v)}
+    .. math:: \mathrm{NPS}(u, v) = \frac{\Delta x \Delta y}{N_x N_y}\, T(u, v)\,
+              \langle |\mathrm{FFT}(I - \mathrm{trend})|^2 \rangle
 
-    The trend is a polynomial fitted to every region by itself; the fit takes noise with it. With
-    :math:`B_k` the spectra of the polynomials, made orthonormal, the share of white noise it takes is
-    :math:`L = \sum_k |B_k(u, v)|^2 / (N_x N_y)`, which is divided out cell by cell. At frequency 0 all is
-    taken (L = 1): there the straight line through the first two rings is put in. The sum over all cells
-    is then the variance of a pixel, including what the fit took.
+    The trend is a polynomial fitted to every region by itself; the fit takes noise with it, a quarter to
+    all of it in the cells next to frequency 0, and spills some of it into others. What it does to a
+    spectrum is known exactly; T undoes it for a round spectrum with the ring means that are found. At
+    frequency 0 all is taken: there the straight line through the first two rings is put in. The sum over
+    all cells is then the variance of a pixel, including what the fit took.
 
     A region of N pixels holds only N - k pairs of pixels k apart, which blurs the spectrum of correlated
     noise (by 1 to 2 % for 64 pixels). The autocovariance up to a sixteenth of the region is divided by
@@ -35,8 +38,8 @@ def noise_power_spectrum(
 
     Rings are as wide as the larger of the two frequency steps and end where they would be cut by the edge
     of the spectrum. A cell of one region scatters by 100 %, opposite cells being equal; the uncertainty
-    of a ring follows from the number of cells and regions, joined by half of what the trend took there,
-    as that share is exact only where the spectrum is flat.
+    of a ring follows from the number of cells and regions, joined by a quarter of what was given back there,
+    as T is exact only for a round spectrum.
 
     Parameters
     ----------
@@ -86,20 +89,19 @@ def noise_power_spectrum(
     basis = polynomials((ny, nx), order)
     flat = stack.reshape(n, -1)
     noise = (flat - (flat @ basis) @ basis.T).reshape(stack.shape)
-    power = (np.abs(fft.rfft2(noise)) ** 2).mean(axis=0)
-    taken = (np.abs(fft.rfft2(basis.T.reshape(-1, ny, nx))) ** 2).sum(axis=0) / (ny * nx)
-    taken[0, 0] = 0.0
-    values = whole(power / (1 - taken), nx) * (dy * dx / (ny * nx))
+    power = whole((np.abs(fft.rfft2(noise)) ** 2).mean(axis=0), nx) * (dy * dx / (ny * nx))
     fy, fx = (fft.fftshift(fft.fftfreq(m, d)) for m, d in ((ny, dy), (nx, dx)))
     middle = (ny // 2, nx // 2)
-    values[middle] = 0.0
-    if not values.any():
+    power[middle] = 0.0
+    if power.sum() <= _ROUNDING * dy * dx * float(np.vdot(flat, flat)) / n:
         raise ValueError("regions must hold noise, got none")
-    longer = values + finite_size(values)
-    rings, mean, spread = radial(longer, values, fy, fx, n)
-    guess = radial(values * whole(taken, nx), values, fy, fx, n)[1]
-    spread = np.hypot(spread, _DOUBT * guess)
-    values = longer
+    terms = fft.fftshift(fft.fft2(basis.T.reshape(-1, ny, nx)), axes=(1, 2)) / math.sqrt(ny * nx)
+    step = float(max(fy[1] - fy[0], fx[1] - fx[0]))
+    restored = taken_back(power, terms, np.hypot(fy[:, None], fx), step)
+    values = restored + finite_size(restored)
+    rings, mean, spread = radial(values, restored, fy, fx, n)
+    given_back = radial(np.abs(restored - power), restored, fy, fx, n)[1]
+    spread = np.hypot(spread, _DOUBT * given_back)
     slope = (mean[1] - mean[0]) / (rings[1] - rings[0])
     values[middle] = max(mean[0] - slope * rings[0], 0.0)
     return NPS(

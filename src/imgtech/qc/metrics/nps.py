@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 
 _ICRU = Source(document="ICRU Report 87", edition="2012", clause="equation 11", verified=False)
 _TG233 = Source(document="AAPM Report 233", edition="2019", clause="noise power spectrum", verified=False)
-_ALGORITHM = "nps-finite-region-corrected-1"
+_ALGORITHM = "nps-finite-region-corrected-2"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

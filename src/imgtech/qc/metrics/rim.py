@@ -126,7 +126,7 @@ def disk_rim(
                 f"no disk of radius {radius:.1f} mm at ({cy:.1f}, {cx:.1f}) mm: "
                 f"only {found.sum()} of {n_rays} rays meet an edge"
             )
-        (cy, cx), radius, sound = _fit_circle(edge, found, angles, (cy, cx))
+        (cy, cx), radius, sound = fit_circle(edge, found, angles, (cy, cx))
     edge, found = _edges(spline, grid, (cy, cx), radius, angles, _REACH_MM[-1])
     deviation = edge - radius
     sound = found & _near(deviation, found)
@@ -193,7 +193,7 @@ def _window_mean(profiles: Floats, r: Floats, low: Floats, high: Floats) -> Floa
     return (profiles * inside).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
 
 
-def _fit_circle(
+def fit_circle(
     edge: Floats, found: Bools, angles: Floats, center: tuple[float, float]
 ) -> tuple[tuple[float, float], float, Bools]:
     y, x = center[0] + edge * np.sin(angles), center[1] + edge * np.cos(angles)

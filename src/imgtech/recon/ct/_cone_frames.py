@@ -39,17 +39,14 @@ class Columns:
     spacing_mm: float
 
     @classmethod
-    def of(cls, beam: ConeBeam, reach_mm: float, taper: int) -> Columns:
+    def of(cls, u: Floats, spacing_mm: float, reach_mm: float, taper: int) -> Columns:
         """Cover -reach to reach with a margin; rows are long enough for the filter not to wrap around."""
-        u, spacing_mm = beam.channels_mm, beam.channel_spacing_mm
         below = 2 * int(np.ceil((u[0] + reach_mm) / spacing_mm / 2)) + MARGIN
         above = int(np.ceil((reach_mm - u[-1]) / spacing_mm)) + MARGIN
         offset = max(below, 2 * (-(-taper // 2)), 0)
-        longest = beam.n_channels + 2 * taper + max(below, above, 0)
-        n_half = scipy.fft.next_fast_len(
-            max(longest, offset + beam.n_channels + max(above, taper)), real=True
-        )
-        n_samples = (beam.n_channels + below + above) * 3 // 2
+        longest = len(u) + 2 * taper + max(below, above, 0)
+        n_half = scipy.fft.next_fast_len(max(longest, offset + len(u) + max(above, taper)), real=True)
+        n_samples = (len(u) + below + above) * 3 // 2
         low_mm = float(u[0]) - below * spacing_mm
         return cls(offset, 2 * n_half, (offset - below) * 3 // 2, n_samples, low_mm, spacing_mm * 2 / 3)
 
@@ -72,20 +69,36 @@ class ViewBlock:
 
 
 def filter_response(beam: ConeBeam, columns: Columns, window: Window, cutoff: float) -> Floats:
-    """Ramp, window and the coefficients of cubic B-splines at the samples, as one response.
+    """Response of rows on the detector; if it is curved, the ramp's kernel is stretched.
 
-    On a curved detector the ramp's kernel is stretched by the square of angle over sine of the angle.
+    By the square of angle over sine of the angle.
     """
-    response = ramp_response(columns.n_fft, beam.channel_spacing_mm)
+    ramp = ramp_response(columns.n_fft, beam.channel_spacing_mm)
     if beam.detector == "curved":
         lag = np.arange(columns.n_fft // 2 + 1) * (beam.channel_spacing_mm / beam.source_detector_mm)
         stretch = np.where(lag < np.pi / 2, np.sinc(np.minimum(lag, np.pi / 2) / np.pi) ** -2, 0.0)
-        kernel = scipy.fft.irfft(response, columns.n_fft)[: len(stretch)] * stretch
-        response = scipy.fft.rfft(np.concatenate([kernel, kernel[-2:0:-1]])).real
-    response *= window_response(window, np.linspace(0.0, 1.0, len(response)), cutoff=cutoff)
+        kernel = scipy.fft.irfft(ramp, columns.n_fft)[: len(stretch)] * stretch
+        ramp = scipy.fft.rfft(np.concatenate([kernel, kernel[-2:0:-1]])).real
+    return spline_response(ramp, window, cutoff)
+
+
+def spline_response(ramp: Floats, window: Window, cutoff: float) -> Floats:
+    """Ramp, window and the step to coefficients of cubic B-splines at the samples, as one response."""
+    response = ramp * window_response(window, np.linspace(0.0, 1.0, len(ramp)), cutoff=cutoff)
     response[-1] /= 2  # the Nyquist sample stands for both of its signs once the spectrum is longer
-    turns = np.arange(len(response)) * (2 / 3 / columns.n_fft)
+    turns = np.arange(len(ramp)) / (3 * (len(ramp) - 1))
     return np.asarray(1.5 * response * 3.0 / (2.0 + np.cos(2 * np.pi * turns)))
+
+
+def filter_rows(rows: FloatArray, columns: Columns, response: FloatArray) -> FloatArray:
+    """Filter rows of ``columns.n_fft`` values along the last axis; return the samples of the frame."""
+    workers = thread_count()
+    half = scipy.fft.rfft(rows, axis=-1, workers=workers)
+    half *= response
+    spectrum = np.zeros((*half.shape[:-1], columns.n_fft * 3 // 4 + 1), half.dtype)
+    spectrum[..., : half.shape[-1]] = half
+    fine = scipy.fft.irfft(spectrum, columns.n_fft * 3 // 2, axis=-1, workers=workers)
+    return np.asarray(fine[..., columns.begin : columns.begin + columns.n_samples])
 
 
 def view_blocks(
@@ -131,13 +144,7 @@ def _filter(
     if taper:
         rows[..., : columns.offset] *= weights[:, None, :1].astype(rows.dtype)
         rows[..., columns.offset + n :] *= weights[:, None, -1:].astype(rows.dtype)
-    workers = thread_count()
-    half = scipy.fft.rfft(rows, axis=-1, workers=workers)
-    half *= response
-    spectrum = np.zeros((*half.shape[:2], columns.n_fft * 3 // 4 + 1), half.dtype)
-    spectrum[..., : half.shape[-1]] = half
-    fine = scipy.fft.irfft(spectrum, columns.n_fft * 3 // 2, axis=-1, workers=workers)
-    return np.asarray(fine[..., columns.begin : columns.begin + columns.n_samples])
+    return filter_rows(rows, columns, response)
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def fdk(
     check_circle(beam, grid)
     weights, gamma = redundancy_weights(beam, beam.fan_angles_rad(beam.channels_mm))
     taper = int(np.ceil(not_negative("taper_mm", taper_mm) / beam.channel_spacing_mm))
-    columns = Columns.of(beam, _reach_mm(beam, grid, gamma), taper)
+    columns = Columns.of(beam.channels_mm, beam.channel_spacing_mm, _reach_mm(beam, grid, gamma), taper)
     response = filter_response(beam, columns, window, cutoff)
     n_z, n_y, n_x = grid.shape
     volume = np.zeros((-(-n_z // LANES), n_y, n_x, LANES), data.dtype)
@@ -125,7 +125,7 @@ def fdk(
         positions = _positions(beam.angles_rad[block.views], beam, grid, columns, block.by_rows)
         add_views.sized(positions.size * volume.shape[0] * LANES)(
             block.frames, block.row_start, block.row_step, block.scale, positions,
-            _spline_table(data.dtype), block.by_rows, volume,
+            spline_table(data.dtype), block.by_rows, volume,
         )  # fmt: skip
     slices = _by_slices(volume)[:n_z]
     clear_unseen(slices, beam, grid, gamma)
@@ -152,7 +152,7 @@ def _positions(
     return positions
 
 
-def _spline_table(dtype: np.dtype[Any]) -> FloatArray:
+def spline_table(dtype: np.dtype[Any]) -> FloatArray:
     """Weights of the four knots about a position, for every step between the middle two."""
     f = (np.arange(STEPS) + 0.5) / STEPS
     g = 1.0 - f

@@ -1,0 +1,31 @@
+"""Digital twins of CT phantoms, from the makers' drawings: every quantity known, at any pose."""
+
+from imgtech.phantoms.twins.catphan import CatPhanDrawing, catphan, catphan_drawing
+from imgtech.phantoms.twins.drawings import BarGroup, ContrastRod, Insert, Module
+from imgtech.phantoms.twins.noise import ct_noise_images, ct_noise_spectrum, disk_mean_deviation
+from imgtech.phantoms.twins.placement import Placement, SlicePlace
+from imgtech.phantoms.twins.solids import Bead, Block, Rod, Solid, Wire, blurred_disk
+from imgtech.phantoms.twins.twin import Twin, with_ring
+
+__all__ = [
+    "BarGroup",
+    "Bead",
+    "Block",
+    "CatPhanDrawing",
+    "ContrastRod",
+    "Insert",
+    "Module",
+    "Placement",
+    "Rod",
+    "SlicePlace",
+    "Solid",
+    "Twin",
+    "Wire",
+    "blurred_disk",
+    "catphan",
+    "catphan_drawing",
+    "ct_noise_images",
+    "ct_noise_spectrum",
+    "disk_mean_deviation",
+    "with_ring",
+]

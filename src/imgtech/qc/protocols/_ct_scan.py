@@ -1,0 +1,120 @@
+"""What the CT protocols share: slices cut to the phantom, and where it lies in each."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech.geometry import ImageGrid
+from imgtech.io import Series
+from imgtech.phantoms.twins import Module, Placement
+from imgtech.qc.locate_ct import Axis
+from imgtech.qc.pose import Pose
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+EDGE_MM = 1.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class CTScan:
+    """Slices of a CT phantom, cut to what is measured, with its pose."""
+
+    series: Series
+    pixels: npt.NDArray[np.float32]
+    grid: ImageGrid
+    placement: Placement
+    axis: Axis
+    notes: tuple[str, ...]
+
+    @cached_property
+    def z_mm(self) -> Floats:
+        """Middle of every slice along the axis of the phantom."""
+        return along(self.series.positions_mm, self.placement)
+
+    @property
+    def thickness_mm(self) -> float:
+        """Nominal thickness of a slice."""
+        return nominal_thickness(self.series)
+
+    def inside(self, module: Module, half_mm: float | None = None) -> Indices:
+        """Slices that lie wholly in a module, within ``half_mm`` of its middle.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        low, high = module.z_mm
+        margin = self.thickness_mm / 2 + EDGE_MM
+        found = np.flatnonzero((self.z_mm >= low + margin) & (self.z_mm <= high - margin))
+        if found.size == 0:
+            raise ValueError(
+                f"no slice lies wholly in {module.name}, {low:.0f} to {high:.0f} mm along the phantom; "
+                f"the scan covers {self.z_mm.min():.0f} to {self.z_mm.max():.0f} mm"
+            )
+        if half_mm is None:
+            return found
+        away = np.abs(self.z_mm[found] - module.middle_mm)
+        near = found[away + self.thickness_mm / 2 <= max(half_mm, self.thickness_mm / 2)]
+        return near if near.size else found[[int(np.argmin(away))]]
+
+    def image(self, indices: Indices) -> Floats:
+        """Mean of slices."""
+        return np.asarray(self.pixels[indices].mean(axis=0, dtype=np.float64))
+
+    def pose(self, indices: Indices) -> Pose:
+        """Where the phantom lies in the mean of slices."""
+        return pose_at(self.placement, float(self.series.positions_mm[indices].mean()))
+
+    def place(self, indices: Indices, point: tuple[float, float]) -> tuple[float, float]:
+        """Image position of a point of the drawing in the mean of slices."""
+        y, x = self.pose(indices).to_image_mm(*point)
+        return float(y), float(x)
+
+
+def cropped(
+    series: Series, axis: Axis, middle_mm: float, half_mm: float
+) -> tuple[npt.NDArray[np.float32], ImageGrid]:
+    """The square around the axis, as far as it lies in the image."""
+    box, center = [], []
+    middle = axis.at(middle_mm)
+    for positions, c, d in zip(series.grid.coordinates_mm, middle, series.spacing_mm, strict=True):
+        first, last = np.searchsorted(positions, [c - half_mm, c + half_mm])
+        box.append(slice(int(first), int(last)))
+        center.append(float(positions[first] + (last - first - 1) / 2 * d))
+    pixels = series.pixels[:, box[0], box[1]]
+    grid = ImageGrid(shape=pixels.shape[1:], spacing_mm=series.spacing_mm, center_mm=tuple(center))
+    return pixels, grid
+
+
+def pose_at(placement: Placement, position_mm: float) -> Pose:
+    """Where the phantom lies at a position of the stack."""
+    away = position_mm - placement.z_mm
+    return Pose(
+        center_mm=(
+            placement.center_mm[0] + placement.tilt[0] * away,
+            placement.center_mm[1] + placement.tilt[1] * away,
+        ),
+        angle_rad=placement.roll_rad,
+        mirrored=placement.mirrored,
+        score=1.0,
+        runner_up=0.0,
+    )
+
+
+def along(positions_mm: Floats, placement: Placement) -> Floats:
+    """Positions of the stack along the axis of the phantom."""
+    away = positions_mm - placement.z_mm
+    return -away if placement.reversed else away
+
+
+def nominal_thickness(series: Series) -> float:
+    """What the files say, or the distance between slices."""
+    if series.slice_thickness_mm:
+        return float(series.slice_thickness_mm)
+    return float(np.median(np.diff(series.positions_mm))) if len(series.positions_mm) > 1 else 1.0
