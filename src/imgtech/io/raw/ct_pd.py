@@ -125,7 +125,7 @@ def _views(place: Path) -> list[tuple[Path, Dataset]]:
         for file, view in views:
             if _text(get(view, name)) != start:
                 raise ValueError(
-                    f"{file}: {name} must stay {start} over the scan, got {_text(get(dataset, name))}"
+                    f"{file}: {name} must stay {start} over the scan, got {_text(get(view, name))}"
                 )
     return views
 
