@@ -21,7 +21,7 @@ from imgtech.qc.metrics.hotelling import channelised_hotelling, low_contrast_lim
 from imgtech.qc.metrics.independent import independent_pixels
 from imgtech.qc.metrics.length import edge_length
 from imgtech.qc.metrics.line_pairs import bar_contrast, bar_modulation, coltman_mtf, droege_morin_mtf
-from imgtech.qc.metrics.mtf import MTF, slanted_edge_mtf
+from imgtech.qc.metrics.mtf import MTF
 from imgtech.qc.metrics.noise_power import noise_power_spectrum
 from imgtech.qc.metrics.noise_power_nd import (
     VolumeNPS,
