@@ -111,13 +111,15 @@ def acr_ct_truth(scan: Scan, twin: Twin) -> dict[str, float]:
     return truth
 
 
-def uniform_truth(scan: Scan, value_hu: float, square_mm: float = 44.0) -> dict[str, float]:
+def uniform_truth(
+    scan: Scan, value_hu: float, square_mm: float = 44.0, highest_per_mm: float = 0.0
+) -> dict[str, float]:
     """Of a uniform module, and of the tilt."""
     truth = {"CT number centre": value_hu, "noise": scan.noise_hu, "NPS peak frequency": scan.peak_per_mm}
     truth |= {f"{side} minus centre": 0.0 for side in ("top", "right", "bottom", "left")}
     for name, slope in zip(("tilt up-down", "tilt left-right"), scan.placement.tilt, strict=True):
         truth[name] = math.degrees(math.atan(slope))
-    f = np.linspace(0, _highest_ring(scan, square_mm), 4001)
+    f = np.linspace(0, highest_per_mm or _highest_ring(scan, square_mm), 4001)
     nps = ct_noise_spectrum(f, sigma_hu=1.0, peak_per_mm=scan.peak_per_mm)
     truth["NPS mean frequency"] = float((f * nps).sum() / nps.sum())
     scatter = disk_mean_deviation(
