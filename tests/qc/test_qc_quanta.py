@@ -50,7 +50,11 @@ def test_lines_return_their_closed_form(rng, detrend) -> None:
     # both signs of the frequency, and frequency 0 on the way of the first two
     df = curve.frequencies_per_mm[0]
     total = df * (2 * curve.values.sum() + 2 * curve.values[0] - curve.values[1])
-    assert total == pytest.approx(long.var(), rel=0.02)
+    # a parabola through 64 samples takes most of the first cell: what is in doubt there is in the uncertainty
+    doubt = 4 * df * curve.uncertainties[0] if detrend == "quadratic" else 0.0
+    assert total == pytest.approx(long.var(), rel=0.02, abs=doubt)
+    if detrend != "quadratic":
+        assert total == pytest.approx(long.var(), rel=0.01)
 
 
 @pytest.mark.parametrize("detrend", ["mean", "plane"])

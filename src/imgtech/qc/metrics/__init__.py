@@ -1,8 +1,14 @@
 """Image-quality metrics on arrays with spacings, one family a file."""
 
 from imgtech.qc.metrics.bars import bar_mtf
+from imgtech.qc.metrics.channels import (
+    difference_of_gaussian_channels,
+    gabor_channels,
+    laguerre_gauss_channels,
+)
 from imgtech.qc.metrics.contrast import contrast, sdnr
 from imgtech.qc.metrics.ct import cnr, ct_noise, edge_centre_uniformity
+from imgtech.qc.metrics.detectability import DiskTask, EyeFilter, GaussianTask, detectability_index
 from imgtech.qc.metrics.disk_mtf import disk_mtf
 from imgtech.qc.metrics.edge import Edge, fit_edge
 from imgtech.qc.metrics.edge_mtf import slanted_edge_mtf
@@ -10,6 +16,7 @@ from imgtech.qc.metrics.flood import flood_uniformity
 from imgtech.qc.metrics.geometry import diameter
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
 from imgtech.qc.metrics.holes import hole_dip
+from imgtech.qc.metrics.hotelling import channelised_hotelling, low_contrast_limit
 from imgtech.qc.metrics.independent import independent_pixels
 from imgtech.qc.metrics.line_pairs import bar_contrast, bar_modulation, coltman_mtf, droege_morin_mtf
 from imgtech.qc.metrics.mtf import MTF
@@ -25,6 +32,7 @@ from imgtech.qc.metrics.point import Point, fit_point
 from imgtech.qc.metrics.point_mtf import bead_mtf, wire_mtf
 from imgtech.qc.metrics.quanta import dqe, neq
 from imgtech.qc.metrics.rim import Rim, disk_rim
+from imgtech.qc.metrics.roc import auc, detectability_of_auc, roc_curve
 from imgtech.qc.metrics.slice_profile import (
     SliceProfile,
     bead_slice_profile,
@@ -41,23 +49,31 @@ from imgtech.qc.metrics.widths import profile_width
 __all__ = [
     "MTF",
     "NPS",
+    "DiskTask",
     "Edge",
+    "EyeFilter",
+    "GaussianTask",
     "Point",
     "RampSignal",
     "Rim",
     "SliceProfile",
     "SpectralCurve",
     "VolumeNPS",
+    "auc",
     "bar_contrast",
     "bar_modulation",
     "bar_mtf",
     "bead_mtf",
     "bead_slice_profile",
+    "channelised_hotelling",
     "cnr",
     "coltman_mtf",
     "contrast",
     "ct_noise",
+    "detectability_index",
+    "detectability_of_auc",
     "diameter",
+    "difference_of_gaussian_channels",
     "disk_mtf",
     "disk_rim",
     "dqe",
@@ -66,9 +82,12 @@ __all__ = [
     "fit_edge",
     "fit_point",
     "flood_uniformity",
+    "gabor_channels",
     "hole_dip",
     "independent_pixels",
+    "laguerre_gauss_channels",
     "line_noise_power",
+    "low_contrast_limit",
     "neq",
     "noise_power_along",
     "noise_power_spectrum",
@@ -79,6 +98,7 @@ __all__ = [
     "profile_width",
     "ramp_signal",
     "ramp_slice_profile",
+    "roc_curve",
     "sdnr",
     "slanted_edge_mtf",
     "slice_thickness",

@@ -156,7 +156,8 @@ def line_noise_power(lines: npt.ArrayLike, spacing_mm: float, *, detrend: str = 
 
     .. math:: \mathrm{NPS}(f) = \frac{\Delta x}{N} \langle |\mathrm{FFT}(I - \mathrm{trend})|^2 \rangle
 
-    at the positive frequencies, with the corrections of :func:`noise_power_spectrum`. Integrated over
+    at the positive frequencies, with the corrections of :func:`noise_power_spectrum`. A parabola takes most
+    of the lowest frequency with it: its value is then in doubt by 10 %, and carries that. Integrated over
     positive and negative frequencies it is the variance of a sample. For lines across an image that were
     summed over a width w (synthesised slit), w times it is a cut through the two-dimensional spectrum for
     frequencies along the slit near 0.

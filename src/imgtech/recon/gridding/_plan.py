@@ -11,7 +11,7 @@ from scipy.fft import next_fast_len
 from scipy.special import i0e
 
 from imgtech.geometry import ImageGrid, Trajectory
-from imgtech.recon.gridding._kernels import TILE
+from imgtech.recon.gridding._kernels import TILE, window_weights
 
 OVERSAMPLING = 2.0
 _DIGITS_AT_5, _DIGITS_PER_BIN = 4.15, 0.97  # measured: white images and samples, direct double sums
@@ -60,8 +60,7 @@ def make_plan(trajectory: Trajectory, grid: ImageGrid, tolerance: float) -> Plan
     fine_shape = (_fine_size(grid.shape[0]), _fine_size(grid.shape[1]))
     bins = positions * np.array(grid.spacing_mm) * np.array(fine_shape)
     first = np.ceil(bins - width / 2)
-    distance = first[:, :, None] + np.arange(width) - bins[:, :, None]
-    weights = _kernel(distance, width)
+    weights = _weights((first - bins).ravel(), width).reshape(*bins.shape, width)
     start = np.mod(first, fine_shape).astype(np.int64)
     tile = start[:, 0] // TILE * (fine_shape[1] // TILE) + start[:, 1] // TILE
     order = np.argsort(tile, kind="stable")
@@ -86,6 +85,25 @@ def make_plan(trajectory: Trajectory, grid: ImageGrid, tolerance: float) -> Plan
 def _fine_size(n: int) -> int:
     """A size that an FFT likes, at least twice ``n``, with an even number of tiles."""
     return 2 * TILE * int(next_fast_len(int(np.ceil(OVERSAMPLING * n / (2 * TILE)))))
+
+
+def _weights(offset: npt.NDArray[np.float64], width: int) -> npt.NDArray[np.float64]:
+    """The window at every tap of points whose first tap lies ``offset`` bins away, -width/2 to 1 more.
+
+    At one tap the window is an entire function of the offset; a polynomial of this degree follows it to
+    rounding.
+    """
+    degree = 2 * width + 6
+    nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
+    taps = _kernel((nodes[:, None] + 1 - width) / 2 + np.arange(width), width)
+    fits = np.zeros((degree + 1, width))  # highest power first
+    for tap, values in enumerate(taps.T):
+        fit = np.polynomial.Chebyshev.fit(nodes, values, degree, domain=[-1, 1])
+        powers = fit.convert(kind=np.polynomial.Polynomial).coef
+        fits[degree + 1 - len(powers) :, tap] = powers[::-1]
+    out = np.empty((len(offset), width))
+    window_weights.sized(out.size * degree)(2 * offset + width - 1, fits, out)
+    return out
 
 
 def _kernel(distance: npt.NDArray[np.float64], width: int) -> npt.NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """MRI: images from k-space."""
 
 from imgtech.recon.mri.cartesian import cartesian, root_sum_of_squares
+from imgtech.recon.mri.cg_sense import cg_sense
 from imgtech.recon.mri.combine import CompressedCoils, compress_coils, roemer_combine
 from imgtech.recon.mri.espirit import espirit_maps, projection_residual
 from imgtech.recon.mri.fft import image_to_kspace, kspace_to_image
@@ -19,6 +20,7 @@ __all__ = [
     "GhostPhase",
     "SenseResult",
     "cartesian",
+    "cg_sense",
     "compress_coils",
     "correct_ghost",
     "espirit_maps",

@@ -1,6 +1,7 @@
 """Iterative solvers on any linear operator, real or complex, and the gradient they regularise with."""
 
 from imgtech.recon.solvers.gradient import Gradient
+from imgtech.recon.solvers.hermitian import solve_hermitian
 from imgtech.recon.solvers.least_squares import conjugate_gradient
 from imgtech.recon.solvers.norm import operator_norm
 from imgtech.recon.solvers.primal_dual import pdhg
@@ -14,4 +15,5 @@ __all__ = [
     "fista",
     "operator_norm",
     "pdhg",
+    "solve_hermitian",
 ]
