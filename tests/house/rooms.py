@@ -30,6 +30,7 @@ PUBLIC_ROOMS = (
     "imgtech.qc",
     "imgtech.qc.locate",
     "imgtech.qc.metrics",
+    "imgtech.qc.metrics.ultrasound",
     "imgtech.qc.pose",
     "imgtech.qc.protocols",
     "imgtech.qc.roi",

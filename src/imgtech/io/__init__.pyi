@@ -3,6 +3,12 @@ from .containers import ArrayInfo as ArrayInfo
 from .containers import list_arrays as list_arrays
 from .dicom import list_series as list_series
 from .dicom import read_series as read_series
+from .dicom_out import write_series as write_series
+from .nifti import read_nifti as read_nifti
+from .nifti import write_nifti as write_nifti
 from .series import Series as Series
 from .series import SeriesInfo as SeriesInfo
 from .series import SeriesTags as SeriesTags
+from .series import series_from_grid as series_from_grid
+from .tiff import read_tiff_stack as read_tiff_stack
+from .tiff import write_tiff_stack as write_tiff_stack

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
+from imgtech._core.validate import floats
 from imgtech.geometry import ImageGrid
 
 
@@ -185,6 +186,77 @@ class Series(ArrayValue):
     def normal(self) -> npt.NDArray[np.float64]:
         """Direction in which the slice positions grow: row direction cross column direction."""
         return np.cross(self.orientation[:3], self.orientation[3:])
+
+
+def series_from_grid(
+    pixels: npt.ArrayLike,
+    grid: ImageGrid,
+    *,
+    modality: str,
+    slices_mm: npt.ArrayLike | None = None,
+    tags: SeriesTags | None = None,
+) -> Series:
+    """Put reconstructed images into a series: x, y and z of the grid are those of the patient.
+
+    With the patient on the back and head first, x grows to the left hand, y to the back and z to the head,
+    as in DICOM; a scanner frame that is oriented otherwise has to be turned before.
+
+    Parameters
+    ----------
+    pixels : array_like
+        Values in the unit of the modality: ``(z, y, x)``, ``(slice, y, x)`` or ``(y, x)``.
+    grid : ImageGrid
+        Where they are; of 2 axes for slices at ``slices_mm``, of 3 axes otherwise.
+    modality : str
+        DICOM modality, such as ``"CT"``.
+    slices_mm : array_like of float, optional
+        z of every slice of a grid of 2 axes, ascending; 0, 1, 2, ... if not given.
+    tags : SeriesTags, optional
+        Scanner and acquisition.
+
+    Returns
+    -------
+    Series
+        For :func:`write_series` and :func:`write_nifti`.
+
+    Raises
+    ------
+    ValueError
+        If the pixels do not fit the grid or are not finite, or slices do not ascend.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imgtech.geometry import ImageGrid
+    >>> from imgtech.io import series_from_grid
+    >>> grid = ImageGrid(shape=(2, 3, 4), spacing_mm=(2.0, 0.5, 0.7), center_mm=(10.0, 0.0, 0.0))
+    >>> series = series_from_grid(np.ones((2, 3, 4)), grid, modality="CT")
+    >>> np.round(series.origin_mm, 6), series.positions_mm
+    (array([-1.05, -0.5 ,  9.  ]), array([ 9., 11.]))
+    """
+    stack = np.asarray(pixels, dtype=np.float32)
+    stack = stack[None] if stack.ndim == 2 else stack
+    plane, axes = grid.shape[-2:], grid.coordinates_mm
+    if grid.ndim == 3:
+        if slices_mm is not None:
+            raise ValueError("slices_mm must not be given with a grid of 3 axes")
+        z_mm = axes[0]
+    else:
+        z_mm = floats("slices_mm", np.arange(float(len(stack))) if slices_mm is None else slices_mm)
+    if stack.shape != (len(z_mm), *plane):
+        raise ValueError(f"pixels must have the shape {(len(z_mm), *plane)} of the grid, got {stack.shape}")
+    if (np.diff(z_mm) <= 0).any():
+        raise ValueError(f"slices_mm must ascend, got {z_mm.tolist()}")
+    step = float(np.median(np.diff(z_mm))) if len(z_mm) > 1 else None
+    return Series(
+        pixels=stack,
+        spacing_mm=(grid.spacing_mm[-2], grid.spacing_mm[-1]),
+        positions_mm=z_mm,
+        slice_thickness_mm=grid.spacing_mm[0] if grid.ndim == 3 else step,
+        origin_mm=(float(axes[-1][0]), float(axes[-2][0]), float(z_mm[0])),
+        modality=modality,
+        tags=tags or SeriesTags(),
+    )
 
 
 def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ from imgtech.phantoms.noise import complex_gaussian, poisson_transmission
 from imgtech.phantoms.phantom import Phantom
 from imgtech.phantoms.placed import Shape2D
 from imgtech.phantoms.polygons import Polygon, Rectangle
+from imgtech.phantoms.rayleigh import speckle_field
 from imgtech.phantoms.shapes_2d import Ellipse, Gaussian
 from imgtech.phantoms.shapes_3d import Cylinder, Ellipsoid, Shape3D
 
@@ -38,6 +39,7 @@ __all__ = [
     "shepp_logan",
     "slanted_edge",
     "speckle",
+    "speckle_field",
     "uniform_disk",
     "wire",
     "wires",

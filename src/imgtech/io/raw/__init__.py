@@ -2,11 +2,14 @@
 
 from imgtech.io.raw.bruker import BrukerScan, read_2dseq, read_bruker
 from imgtech.io.raw.channel_data import ChannelData
+from imgtech.io.raw.ct_pd import read_ct_pd
+from imgtech.io.raw.ct_pd_out import write_ct_pd
 from imgtech.io.raw.ct_scan import CtScan
 from imgtech.io.raw.htc import read_htc
 from imgtech.io.raw.jcampdx import read_jcampdx
 from imgtech.io.raw.mri_scan import MriScan
 from imgtech.io.raw.parallel import read_dxchange, read_sinogram
+from imgtech.io.raw.plain import read_raw, write_raw
 from imgtech.io.raw.pulseq import PulseqSequence, read_pulseq
 from imgtech.io.raw.pybf import read_pybf
 from imgtech.io.raw.pymust import read_pymust
@@ -20,12 +23,16 @@ __all__ = [
     "PulseqSequence",
     "read_2dseq",
     "read_bruker",
+    "read_ct_pd",
     "read_dxchange",
     "read_htc",
     "read_jcampdx",
     "read_pulseq",
     "read_pybf",
     "read_pymust",
+    "read_raw",
     "read_siemens",
     "read_sinogram",
+    "write_ct_pd",
+    "write_raw",
 ]

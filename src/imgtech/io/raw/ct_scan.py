@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import FloatArray, one_of, real_image
-from imgtech.geometry import FanBeam, ParallelBeam
+from imgtech.geometry import ConeBeam, FanBeam, ParallelBeam
 
 Quantity = Literal["line integrals", "counts"]
 
@@ -24,13 +24,15 @@ class CtScan(ArrayValue):
     Parameters
     ----------
     sinogram : numpy.ndarray
-        Shape ``(slice, view, channel)``: line integrals (dimensionless) or detector counts.
-    beam : ParallelBeam or FanBeam
-        The rays of each slice.
+        Line integrals (dimensionless) or detector counts: ``(slice, view, channel)``, of a cone beam
+        ``(view, row, channel)``.
+    beam : ParallelBeam, FanBeam or ConeBeam
+        The rays of each slice, or of the whole cone.
     quantity : {"line integrals", "counts"}, optional
         What the numbers are.
     flats, darks : numpy.ndarray, optional
-        Counts without object, and without rays: ``(repeat, slice, channel)``.
+        Counts without object, and without rays: ``(repeat, slice, channel)``, of a cone beam
+        ``(repeat, row, channel)``.
     header : mapping, optional
         What else the file says, by its own names.
 
@@ -51,7 +53,7 @@ class CtScan(ArrayValue):
     """
 
     sinogram: FloatArray
-    beam: ParallelBeam | FanBeam
+    beam: ParallelBeam | FanBeam | ConeBeam
     quantity: Quantity = "line integrals"
     flats: FloatArray | None = None
     darks: FloatArray | None = None
@@ -64,7 +66,8 @@ class CtScan(ArrayValue):
         for name in ("flats", "darks"):
             counts = getattr(self, name)
             if counts is not None:
-                shape = (stack.shape[0], stack.shape[2])
+                slices = stack.shape[1 if isinstance(self.beam, ConeBeam) else 0]
+                shape = (slices, stack.shape[2])
                 object.__setattr__(self, name, _read_only(real_image(name, counts, 3, shape)))
         object.__setattr__(self, "header", MappingProxyType(dict(self.header)))
 

@@ -146,7 +146,7 @@ def _scan(
     sinogram: npt.NDArray[Any],
     arrays: Mapping[str, Any],
     quantity: Quantity = "line integrals",
-    **fields: npt.NDArray[Any],
+    **fields: Any,
 ) -> CtScan:
     if sinogram.ndim not in (2, 3):
         raise ValueError(f"{file}: sinogram must have 2 or 3 axes, got shape {sinogram.shape}")

@@ -66,7 +66,7 @@ def correlated_mean(values: npt.ArrayLike, region: npt.ArrayLike | None = None) 
     if n < 10:
         raise ValueError(f"region must hold at least 10 pixels, got {n:.1f}")
     mean = float(np.vdot(weights, pixels) / weights.sum())
-    window = _reach(pixels, weights)
+    window = correlation_reach(pixels, weights)
     size = noise_size([pixels], [weights], window)
     lags = (2 * window[0] + 1) * (2 * window[1] + 1)
     return Estimate(
@@ -176,11 +176,11 @@ def _correlation(image: Floats) -> Floats:
     weights = np.ones(image.shape)
     if np.ptp(image) == 0:
         return np.ones((1, 1))
-    correlation, _ = autocorrelation([image], [weights], _reach(image, weights))
+    correlation, _ = autocorrelation([image], [weights], correlation_reach(image, weights))
     return correlation
 
 
-def _reach(pixels: Floats, weights: Floats) -> tuple[int, int]:
+def correlation_reach(pixels: Floats, weights: Floats) -> tuple[int, int]:
     """Lag along each axis at which the autocorrelation has died away; at least 1 where there are pixels."""
     rows, columns = (np.flatnonzero(weights.any(axis=axis)) for axis in (1, 0))
     sizes = (int(rows[-1] - rows[0] + 1), int(columns[-1] - columns[0] + 1))

@@ -126,7 +126,7 @@ class Projector(LinearOperator):
             collect_rows.sized(len(fine) * image.size)(
                 image, lying, block.n_by_rows, block.start, block.slope, fine
             )
-            fine_to_channels.sized(fine.size)(fine, block.views, *self._footprint(block), sinogram)
+            fine_to_channels.sized(3 * fine.size)(fine, block.views, *self._footprint(block), sinogram)
         return sinogram
 
     def adjoint(self, y: npt.ArrayLike) -> FloatArray:
@@ -157,7 +157,7 @@ class Projector(LinearOperator):
         lying = np.zeros(self.grid.shape[::-1], sinogram.dtype)
         for block in view_blocks(self.beam, self.grid, sinogram.dtype):
             fine = block.fine_samples(sinogram.dtype)
-            channels_to_fine.sized(fine.size)(sinogram, block.views, *self._footprint(block), fine)
+            channels_to_fine.sized(3 * fine.size)(sinogram, block.views, *self._footprint(block), fine)
             add_rows.sized(len(fine) * upright.size)(
                 fine, block.start, block.slope, block.n_by_rows, upright, lying
             )

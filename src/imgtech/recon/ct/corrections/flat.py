@@ -83,7 +83,7 @@ def flat_field(
     above = np.maximum(signal - dark[..., None, :].astype(signal.dtype), floor)
     share = np.linspace(0.0, 1.0, signal.shape[-2])[:, None]
     full = white[0][..., None, :] + share * (white[-1] - white[0])[..., None, :]
-    transmission = above / full.astype(signal.dtype)
+    transmission: FloatArray = above / full.astype(signal.dtype)
     if left_out.any():
         transmission = fill_bad_pixels(transmission, left_out)
     if air_channels is not None:
