@@ -12,7 +12,16 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle
 
-from imgtech.phantoms.twins import CatPhanDrawing, catphan_drawing
+from imgtech.phantoms.twins import (
+    AcrCtDrawing,
+    BarGroup,
+    CatPhanDrawing,
+    acr_ct_drawing,
+    catphan_drawing,
+)
+from imgtech.qc.protocols._acr_ct_items import BAR_ROI_MM, CNR_ROI_MM
+from imgtech.qc.protocols._acr_ct_items import INSERT_ROI_MM as INSERT_200_MM
+from imgtech.qc.protocols._acr_ct_items import uniform_field as acr_uniform_field
 from imgtech.qc.protocols._catphan_items import INSERT_ROI_MM, LINES, uniform_field_of
 from imgtech.qc.protocols._ct_uniform import SIDES, UniformField
 
@@ -30,6 +39,19 @@ def draw_phantoms(folder: Path) -> None:
     uniform(axes[2], uniform_field_of(drawing), 75.0, drawing.uniformity.name)
     _low_contrast(axes[3], drawing)
     figure.savefig(folder / "catphan-504.svg", metadata={"Date": None})
+    plt.close(figure)
+    acr = acr_ct_drawing()
+    figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), layout="constrained")
+    _acr_numbers(axes[0], acr)
+    _acr_contrast(axes[1], acr)
+    uniform(axes[2], acr_uniform_field(acr), 100.0, acr.uniformity.name)
+    for v, u in acr.beads:
+        axes[2].plot(u, v, "k.", ms=3)
+    _frame(axes[3], 100.0, acr.resolution.name)
+    _patterns(axes[3], acr.bars, 0.74)
+    for group in acr.bars:
+        axes[3].add_patch(Circle(group.center_mm[::-1], BAR_ROI_MM, fill=False, ec=BLUE))
+    figure.savefig(folder / "acr-ct.svg", metadata={"Date": None})
     plt.close(figure)
 
 
@@ -61,7 +83,11 @@ def _sensitometry(axes: Axes, drawing: CatPhanDrawing) -> None:
 
 def _bars(axes: Axes, drawing: CatPhanDrawing) -> None:
     _frame(axes, 75.0, f"{drawing.resolution.name} line pairs")
-    for group in drawing.bars:
+    _patterns(axes, drawing.bars, 1.25)
+
+
+def _patterns(axes: Axes, bars: tuple[BarGroup, ...], out: float) -> None:
+    for group in bars:
         width = 5.0 / group.per_cm
         for i in range(group.n_bars):
             step = (2 * i - group.n_bars + 1) * width
@@ -73,8 +99,25 @@ def _bars(axes: Axes, drawing: CatPhanDrawing) -> None:
                     angle=math.degrees(group.angle_rad), rotation_point="center", color=INK,
                 )
             )  # fmt: skip
-        axes.text(1.25 * group.center_mm[1], 1.25 * group.center_mm[0], str(group.per_cm), fontsize=6,
-                  ha="center", va="center")  # fmt: skip
+        v, u = group.center_mm
+        axes.text(out * u, out * v, str(group.per_cm), fontsize=6, ha="center", va="center")
+
+
+def _acr_numbers(axes: Axes, drawing: AcrCtDrawing) -> None:
+    _frame(axes, 100.0, drawing.numbers.name)
+    for insert in drawing.inserts:
+        v, u = insert.center_mm
+        axes.add_patch(Circle((u, v), insert.radius_mm, fc="#dfe9f3", ec=INK))
+        axes.add_patch(Circle((u, v), INSERT_200_MM, fill=False, ec=BLUE))
+        axes.text(u, v, insert.name, ha="center", va="center", fontsize=6)
+
+
+def _acr_contrast(axes: Axes, drawing: AcrCtDrawing) -> None:
+    _frame(axes, 100.0, drawing.low_contrast.name)
+    v, u = drawing.large_rod.center_mm
+    axes.add_patch(Circle((u, v), drawing.large_rod.diameter_mm / 2, fc="#dfe9f3", ec=INK))
+    for v, u in (drawing.large_rod.center_mm, drawing.background_mm):
+        axes.add_patch(Circle((u, v), CNR_ROI_MM, fill=False, ec=BLUE))
 
 
 def uniform(axes: Axes, field: UniformField, radius: float, title: str) -> None:

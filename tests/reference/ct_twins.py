@@ -12,6 +12,7 @@ from imgtech.io import Series, SeriesTags
 from imgtech.phantoms.twins import (
     Placement,
     Twin,
+    acr_ct_drawing,
     catphan,
     catphan_drawing,
     ct_noise_images,
@@ -82,40 +83,63 @@ def catphan_truth(scan: Scan, twin: Twin, model: str = "504") -> dict[str, float
     """True values by the names of the items."""
     drawing, p = catphan_drawing(model), scan.placement
     truth = {f"CT number {insert.name}": twin.facts[insert.name] for insert in drawing.inserts}
-    truth["CT number centre"] = twin.facts[drawing.uniformity.name]
-    for side in ("top", "right", "bottom", "left"):
-        truth[f"{side} minus centre"] = 0.0
     truth["roll"] = math.degrees(p.roll_rad)
-    truth["tilt up-down"], truth["tilt left-right"] = (math.degrees(math.atan(t)) for t in p.tilt)
+    truth |= uniform_truth(scan, twin.facts[drawing.uniformity.name])
     if drawing.ramps:
         truth["slice thickness"] = scan.thickness_mm
         truth["slice increment"] = scan.increment_mm
         truth |= dict.fromkeys(("line top", "line right", "line bottom", "line left"), 50.0)
-    truth["noise"] = scan.noise_hu
-    truth["NPS peak frequency"] = scan.peak_per_mm
-    f = np.linspace(0, _highest_ring(scan), 4001)
-    nps = ct_noise_spectrum(f, sigma_hu=1.0, peak_per_mm=scan.peak_per_mm)
-    truth["NPS mean frequency"] = float((f * nps).sum() / nps.sum())
-    truth["MTF50 Teflon rod"], truth["MTF10 Teflon rod"] = (
-        math.sqrt(math.log(1 / level) / 2) / math.pi / scan.sigma_mm for level in (0.5, 0.1)
-    )
-    truth["lowest detectable contrast 5 mm"] = (
-        2
-        * 1.645
-        * disk_mean_deviation(scan.grid, radius_mm=2.5, sigma_hu=scan.noise_hu, peak_per_mm=scan.peak_per_mm)
-    )
+    truth["MTF50 Teflon rod"], truth["MTF10 Teflon rod"] = (frequency(scan, c) for c in (0.5, 0.1))
     for rod in drawing.rods:
         if rod.percent == 1.0 and rod.diameter_mm >= 5.0:
             truth[f"contrast 1 % rod {rod.diameter_mm:g} mm"] = 10.0
     return truth
 
 
-def _highest_ring(scan: Scan) -> float:
-    """Where the mean frequency ends: the last whole ring of a square of 44 mm."""
-    sizes = [round(44.0 / d) for d in scan.grid.spacing_mm]
+def acr_ct_truth(scan: Scan, twin: Twin) -> dict[str, float]:
+    """True values by the names of the items."""
+    drawing = acr_ct_drawing()
+    truth = {f"CT number {insert.name}": twin.facts[insert.name] for insert in drawing.inserts}
+    truth["roll"] = math.degrees(scan.placement.roll_rad)
+    truth |= uniform_truth(scan, twin.facts[drawing.uniformity.name], square_mm=54.0)
+    truth["CNR"] = twin.facts["25 mm rod contrast"] / scan.noise_hu
+    truth["distance of the beads"] = 100.0
+    truth["MTF50 bone rod"], truth["MTF10 bone rod"] = (frequency(scan, c) for c in (0.5, 0.1))
+    for group in drawing.bars:
+        f = group.per_cm / 10
+        truth[f"MTF {group.per_cm} lp/cm bars"] = math.exp(-2 * (math.pi * scan.sigma_mm * f) ** 2)
+    return truth
+
+
+def uniform_truth(
+    scan: Scan, value_hu: float, square_mm: float = 44.0, highest_per_mm: float = 0.0
+) -> dict[str, float]:
+    """Of a uniform module, and of the tilt."""
+    truth = {"CT number centre": value_hu, "noise": scan.noise_hu, "NPS peak frequency": scan.peak_per_mm}
+    truth |= {f"{side} minus centre": 0.0 for side in ("top", "right", "bottom", "left")}
+    for name, slope in zip(("tilt up-down", "tilt left-right"), scan.placement.tilt, strict=True):
+        truth[name] = math.degrees(math.atan(slope))
+    f = np.linspace(0, highest_per_mm or _highest_ring(scan, square_mm), 4001)
+    nps = ct_noise_spectrum(f, sigma_hu=1.0, peak_per_mm=scan.peak_per_mm)
+    truth["NPS mean frequency"] = float((f * nps).sum() / nps.sum())
+    scatter = disk_mean_deviation(
+        scan.grid, radius_mm=2.5, sigma_hu=scan.noise_hu, peak_per_mm=scan.peak_per_mm
+    )
+    truth["lowest detectable contrast 5 mm"] = 2 * 1.645 * scatter
+    return truth
+
+
+def frequency(scan: Scan, level: float) -> float:
+    """Where the MTF falls to a level."""
+    return math.sqrt(math.log(1 / level) / 2) / math.pi / scan.sigma_mm
+
+
+def _highest_ring(scan: Scan, square_mm: float = 44.0) -> float:
+    """Where the mean frequency ends: the last whole ring of a square."""
+    sizes = [round(square_mm / d) for d in scan.grid.spacing_mm]
     steps = [1 / (n * d) for n, d in zip(sizes, scan.grid.spacing_mm, strict=True)]
     lowest = min(n // 2 * step for n, step in zip(sizes, steps, strict=True))
     return (int(lowest / max(steps) + 1e-9) - 1) * max(steps)
 
 
-__all__ = ["Scan", "catphan", "catphan_truth", "drawn_scan"]
+__all__ = ["Scan", "acr_ct_truth", "catphan", "catphan_truth", "drawn_scan", "uniform_truth"]

@@ -12,8 +12,10 @@ from imgtech.qc.decision import DecisionRule
 from imgtech.qc.decision import decision_rule as rule_by_name
 from imgtech.qc.limits import read_baselines, with_limits
 from imgtech.qc.protocols._acr_mri_limits import EDITIONS as ACR_MRI_EDITIONS
+from imgtech.qc.protocols.acr_ct import ACR_CT_EDITIONS, acr_ct
 from imgtech.qc.protocols.acr_mri_large import acr_mri_large
 from imgtech.qc.protocols.catphan import CATPHAN_EDITIONS, catphan
+from imgtech.qc.protocols.ct_water import CT_WATER_EDITIONS, ct_water
 from imgtech.qc.report import Report
 
 
@@ -32,6 +34,18 @@ _PROTOCOLS = {
         modality="MR",
         n_images=(11, 11),
         measure=lambda series, edition: acr_mri_large(series, edition=edition),
+    ),
+    "acr-ct": _Protocol(
+        editions=tuple(ACR_CT_EDITIONS),
+        modality="CT",
+        n_images=_STACK,
+        measure=lambda series, edition: acr_ct(series, edition=edition),
+    ),
+    "ct-water": _Protocol(
+        editions=tuple(CT_WATER_EDITIONS),
+        modality="CT",
+        n_images=(1, 10_000),
+        measure=lambda series, edition: ct_water(series, edition=edition),
     ),
     **{
         f"catphan-{model}": _Protocol(

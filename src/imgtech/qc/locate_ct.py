@@ -28,7 +28,8 @@ _TURNS = 720
 _BAND_MM = (-2.5, -1.25, 0.0, 1.25, 2.5)
 _APART_RAD = math.radians(25.0)
 _ROUNDED_HU = 1e-6
-_STEADY_MM = 0.005
+_SHARE_OF_BEST = 0.6
+_STEADY_MM = 0.012
 _RAYS = 240
 _FREE_MM = (4.0, 7.0)
 _FREE_SHARE = 0.03
@@ -147,10 +148,14 @@ def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
     last = len(series.pixels) - 1
     chosen = np.unique(np.linspace(0, last, min(last + 1, _LOOKED_AT)).round().astype(int))
     found, seen = [], []
+    coarse = []
     for i in chosen:
         blocks = series.pixels[i, :rows, :columns].reshape(rows // steps[0], steps[0], -1, steps[1])
-        image = blocks.mean(axis=(1, 3), dtype=np.float64)
-        circle = _circle(image, y, x)
+        coarse.append(blocks.mean(axis=(1, 3), dtype=np.float64))
+    heights = [_levels(image) for image in coarse]
+    least = _SHARE_OF_BEST * max(body - air for air, body in heights)
+    for i, image, (air, body) in zip(chosen, coarse, heights, strict=True):
+        circle = _circle(image, y, x, air, body) if body - air > max(least, _ROUNDED_HU) else None
         if circle is None:
             continue
         seen.append(circle[1])
@@ -245,12 +250,16 @@ def match_rods(series: Series, axis: Axis, rods: Sequence[Insert], *, body_hu: f
     )
 
 
-def _circle(image: Floats, y: Floats, x: Floats) -> tuple[tuple[float, float], float] | None:
-    """Centre and radius of the phantom on coarse pixels."""
+def _levels(image: Floats) -> tuple[float, float]:
+    """Levels of the air and of the middle of the image."""
     rows, columns = (slice(n // 4, n - n // 4) for n in image.shape)
-    air, body = float(np.percentile(image, 2)), float(np.median(image[rows, columns]))
-    if body - air < _ROUNDED_HU:
-        return None
+    return float(np.percentile(image, 2)), float(np.median(image[rows, columns]))
+
+
+def _circle(
+    image: Floats, y: Floats, x: Floats, air: float, body: float
+) -> tuple[tuple[float, float], float] | None:
+    """Centre and radius of the phantom on coarse pixels."""
     level = (air + body) / 2
     guess = outline_circle(image > level, y, x)
     if guess is None:

@@ -1,5 +1,6 @@
 """Digital twins of CT phantoms, from the makers' drawings: every quantity known, at any pose."""
 
+from imgtech.phantoms.twins.acr_ct import AcrCtDrawing, acr_ct, acr_ct_drawing, water_phantom
 from imgtech.phantoms.twins.catphan import CatPhanDrawing, catphan, catphan_drawing
 from imgtech.phantoms.twins.drawings import BarGroup, ContrastRod, Insert, Module
 from imgtech.phantoms.twins.noise import ct_noise_images, ct_noise_spectrum, disk_mean_deviation
@@ -8,6 +9,7 @@ from imgtech.phantoms.twins.solids import Bead, Block, Rod, Solid, Wire, blurred
 from imgtech.phantoms.twins.twin import Twin, with_ring
 
 __all__ = [
+    "AcrCtDrawing",
     "BarGroup",
     "Bead",
     "Block",
@@ -21,11 +23,14 @@ __all__ = [
     "Solid",
     "Twin",
     "Wire",
+    "acr_ct",
+    "acr_ct_drawing",
     "blurred_disk",
     "catphan",
     "catphan_drawing",
     "ct_noise_images",
     "ct_noise_spectrum",
     "disk_mean_deviation",
+    "water_phantom",
     "with_ring",
 ]

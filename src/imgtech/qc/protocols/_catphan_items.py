@@ -10,7 +10,6 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from imgtech.geometry import ImageGrid
 from imgtech.phantoms.twins import CatPhanDrawing, ContrastRod, Insert
 from imgtech.phantoms.twins.catphan import HOLE_RADIUS_MM, HOLE_SPACING_MM
 from imgtech.qc.limit import Source
@@ -20,7 +19,8 @@ from imgtech.qc.protocols._catphan_ramps import RISE
 from imgtech.qc.protocols._catphan_scan import CatPhanScan
 from imgtech.qc.protocols._ct_disks import disk_scatter
 from imgtech.qc.protocols._ct_inserts import SPILL_DOUBT, insert_mean, lost_share
-from imgtech.qc.protocols._ct_rods import find_rod, window
+from imgtech.qc.protocols._ct_pose_items import pose_items
+from imgtech.qc.protocols._ct_rods import find_rod, patch_grid, window
 from imgtech.qc.protocols._ct_uniform import CHAO, ONE_SIDED_95, UniformField, uniform_items
 from imgtech.qc.protocols._items import Item
 from imgtech.qc.roi import disk_region, region_mean
@@ -38,7 +38,6 @@ _ROD_PART = 0.7
 MANUAL = Source(document="Catphan manual, The Phantom Laboratory", edition="2017", clause="CTP404 module")
 _SECTION = dataclasses.replace(MANUAL, clause="scan slice geometry", verified=False)
 _LINEARITY = dataclasses.replace(MANUAL, clause="spatial linearity of pixel size verification")
-_POSITION = dataclasses.replace(MANUAL, clause="phantom position verification")
 _TG233 = Source(document="AAPM Report 233", edition="2019", clause="task transfer function", verified=False)
 
 
@@ -83,16 +82,7 @@ def catphan_items(scan: CatPhanScan) -> Iterator[Item]:
                 definition=_LINEARITY,
                 measure=lambda name=name: _line(scan, name),  # type: ignore[misc]
             )
-    yield Item(name="roll", unit="deg", algorithm="rods-rigid-1", definition=_POSITION,
-               measure=lambda: _roll(scan))  # fmt: skip
-    for axis, name in enumerate(("tilt up-down", "tilt left-right")):
-        yield Item(
-            name=name,
-            unit="deg",
-            algorithm="outline-line-1",
-            definition=_POSITION,
-            measure=lambda axis=axis: _tilt(scan, axis),  # type: ignore[misc]
-        )
+    yield from pose_items(scan, scan.rods)
     yield from uniform_items(scan, uniform_field(scan))
     for level in (0.5, 0.1):
         yield Item(
@@ -256,47 +246,13 @@ def _line(scan: CatPhanScan, name: str) -> Measurement:
     )
 
 
-def _roll(scan: CatPhanScan) -> Measurement:
-    return Measurement(
-        name="roll",
-        value=math.degrees(scan.rods.angle_rad),
-        unit="deg",
-        uncertainty=math.degrees(scan.rods.angle_uncertainty_rad),
-        definition=_POSITION,
-        algorithm="rods-rigid-1",
-        degrees_of_freedom=max(2 * scan.rods.n - 3, 1),
-        details={"rods": scan.rods.n, "scatter of the rods (mm)": scan.rods.scatter_mm},
-    )
-
-
-def _tilt(scan: CatPhanScan, axis: int) -> Measurement:
-    n = len(scan.axis.positions_mm)
-    if n < 4:
-        raise ValueError(f"only {n} slices show the outline of the phantom, needed 4")
-    return Measurement(
-        name="tilt",
-        value=math.degrees(math.atan(scan.axis.slope[axis])),
-        unit="deg",
-        uncertainty=math.degrees(scan.axis.slope_uncertainty),
-        definition=_POSITION,
-        algorithm="outline-line-1",
-        degrees_of_freedom=n - 2,
-        details={"slices": n},
-    )
-
-
 @lru_cache(maxsize=8)
 def _mtf(scan: CatPhanScan) -> MTF:
     """From the rim of the Teflon rod, which is the brightest."""
     rod = next(insert for insert in scan.drawing.inserts if insert.name == "Teflon")
-    indices = sensitometry_slices(scan)
+    indices = scan.inside(scan.drawing.sensitometry, scan.sharp_mm(CENTRAL_MM))
     center = scan.place(indices, rod.center_mm)
-    box, y, x = window(scan.grid, center, rod.radius_mm + MTF_REACH_MM)
-    grid = ImageGrid(
-        shape=(y.size, x.size),
-        spacing_mm=scan.grid.spacing_mm,
-        center_mm=(float(y.mean()), float(x.mean())),
-    )
+    box, grid = patch_grid(scan.grid, center, rod.radius_mm + MTF_REACH_MM)
     return disk_mtf(scan.image(indices)[box], grid, center_mm=center, radius_mm=rod.radius_mm)
 
 

@@ -20,7 +20,7 @@ from imgtech.qc.protocols._ct_rods import RigidFit, find_rod, fit_rigid
 from imgtech.qc.protocols._ct_scan import (
     CTScan,
     Indices,
-    along,
+    by_bars,
     cropped,
     nominal_thickness,
     pose_at,
@@ -36,7 +36,7 @@ _CENTRAL_MM = 7.5
 _WIRE_END_MM = 2.3
 _LOOSE_MM = 2.5
 _RAMP_SLICES = 11
-_BARS_HU = 100.0
+_BAR_RING_MM = (30.0, 60.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +108,9 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
         placement, increment = _place(series, placement, lit, drawing.sensitometry.z_mm[1], notes)
     known = increment is not None
     if increment is None:
-        placement, known = _by_bars(series, pixels, grid, placement, drawing)
+        placement, known = by_bars(
+            series, pixels, grid, placement, z_mm=drawing.bar_z_mm, ring_mm=_BAR_RING_MM
+        )
     if pattern.mirrored:
         notes.append("the images show the phantom mirrored")
     if placement.reversed:
@@ -248,28 +250,3 @@ def _place(
     )
     moved = dataclasses.replace(placement, z_mm=origin, center_mm=center, reversed=slope < 0)
     return moved, (abs(slope), spread, free)
-
-
-def _by_bars(
-    series: Series,
-    pixels: npt.NDArray[np.float32],
-    grid: ImageGrid,
-    placement: Placement,
-    drawing: CatPhanDrawing,
-) -> tuple[Placement, bool]:
-    """Direction of the slices by the side on which the line pairs lie, and whether there are any."""
-    peaks = []
-    for backwards in (False, True):
-        turned = dataclasses.replace(placement, reversed=backwards)
-        z = along(series.positions_mm, turned)
-        near = np.flatnonzero(np.abs(z - drawing.bar_z_mm) < 5.0)
-        y, x = grid.coordinates_mm
-        best = 0.0
-        for index in near:
-            cy, cx = pose_at(turned, float(series.positions_mm[index])).center_mm
-            r = np.hypot(y[:, None] - cy, x - cx)
-            values = pixels[index][(r > 30.0) & (r < 60.0)]
-            best = max(best, float(np.percentile(values, 98) - np.median(values))) if values.size else best
-        peaks.append(best)
-    known = max(peaks) > _BARS_HU and max(peaks) > 2 * min(peaks)
-    return dataclasses.replace(placement, reversed=peaks[1] > peaks[0]), known

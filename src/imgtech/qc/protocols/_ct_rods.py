@@ -131,3 +131,12 @@ def window(
         box.append(slice(int(first), int(last)))
         places.append(positions[first:last])
     return (box[0], box[1]), places[0][:, None], places[1][None, :]
+
+
+def patch_grid(
+    grid: ImageGrid, center_mm: tuple[float, float], reach_mm: float
+) -> tuple[tuple[slice, slice], ImageGrid]:
+    """The pixels within reach of a point and their own grid, or a reason why they are not there."""
+    box, y, x = window(grid, center_mm, reach_mm)
+    middle = float(y.mean()), float(x.mean())
+    return box, ImageGrid(shape=(y.size, x.size), spacing_mm=grid.spacing_mm, center_mm=middle)

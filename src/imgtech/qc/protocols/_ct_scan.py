@@ -18,6 +18,9 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 EDGE_MM = 1.0
+_NEAR_BARS_MM = 5.0
+_BARS_HU = 100.0
+_SMEAR_MM = 0.05
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,6 +65,11 @@ class CTScan:
         away = np.abs(self.z_mm[found] - module.middle_mm)
         near = found[away + self.thickness_mm / 2 <= max(half_mm, self.thickness_mm / 2)]
         return near if near.size else found[[int(np.argmin(away))]]
+
+    def sharp_mm(self, half_mm: float) -> float:
+        """How far slices may lie from the middle before the tilt blurs their mean."""
+        tilt = max(abs(t) for t in self.placement.tilt)
+        return min(half_mm, _SMEAR_MM / tilt) if tilt > 0 else half_mm
 
     def image(self, indices: Indices) -> Floats:
         """Mean of slices."""
@@ -118,3 +126,28 @@ def nominal_thickness(series: Series) -> float:
     if series.slice_thickness_mm:
         return float(series.slice_thickness_mm)
     return float(np.median(np.diff(series.positions_mm))) if len(series.positions_mm) > 1 else 1.0
+
+
+def by_bars(
+    series: Series,
+    pixels: npt.NDArray[np.float32],
+    grid: ImageGrid,
+    placement: Placement,
+    *,
+    z_mm: float,
+    ring_mm: tuple[float, float],
+) -> tuple[Placement, bool]:
+    """Direction of the slices by the side on which the line pairs lie, and whether there are any."""
+    peaks = []
+    y, x = grid.coordinates_mm
+    for backwards in (False, True):
+        turned = dataclasses.replace(placement, reversed=backwards)
+        best = 0.0
+        for index in np.flatnonzero(np.abs(along(series.positions_mm, turned) - z_mm) < _NEAR_BARS_MM):
+            cy, cx = pose_at(turned, float(series.positions_mm[index])).center_mm
+            r = np.hypot(y[:, None] - cy, x - cx)
+            values = pixels[index][(r > ring_mm[0]) & (r < ring_mm[1])]
+            best = max(best, float(np.percentile(values, 98) - np.median(values))) if values.size else best
+        peaks.append(best)
+    known = max(peaks) > _BARS_HU and max(peaks) > 2 * min(peaks)
+    return dataclasses.replace(placement, reversed=peaks[1] > peaks[0]), known

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.linalg import eigh
 
 from imgtech._core.validate import ComplexArray, FloatArray, complex_image, count, positive
-from imgtech.recon.mri.fft import kspace_to_image
 
 COARSE = 3
 """Pixels between two nodes of the grid that the maps are computed on."""
@@ -17,6 +17,7 @@ NODES_PER_SAMPLE = 8
 """Least number of nodes for each sample of the kernel."""
 SQUARINGS = 6
 """Squarings of the matrices: 64 steps of the power iteration."""
+_POWER_STEPS = 40
 KEPT_ENERGY = 0.995
 """Part of the calibration image's energy that the automatic crop keeps."""
 
@@ -116,15 +117,18 @@ def espirit_maps(
     kind = array.dtype
     steps = [a.astype(array.real.dtype) for a in across]
     maps = steps[0] @ vectors.transpose(2, 0, 1).astype(kind) @ steps[1].T
-    length = np.sqrt(np.sum(maps.real**2 + maps.imag**2, axis=0))
+    length = np.sqrt(
+        np.einsum("cyx,cyx->yx", maps.real, maps.real) + np.einsum("cyx,cyx->yx", maps.imag, maps.imag)
+    )
     limits = across[0] @ values @ across[1].T
-    level = _automatic_crop(scaled, limits) if crop is None else crop
+    level = _automatic_crop(scaled, values, nodes, sizes) if crop is None else crop
     inside = (limits >= level) & (length > 0)
     if not inside.any():
         raise ValueError(
             f"crop must leave pixels: the largest eigenvalue is {limits.max():.3g}, crop {level!r}"
         )
-    return np.asarray(np.where(inside, maps / np.where(length > 0, length, 1), 0).astype(kind))
+    maps *= np.where(inside, 1 / np.where(length > 0, length, 1), 0).astype(length.dtype)
+    return np.asarray(maps)
 
 
 def projection_residual(images: npt.ArrayLike, maps: npt.ArrayLike) -> float:
@@ -183,8 +187,9 @@ def _lag_matrices(calibration: ComplexArray, width: int, threshold: float) -> np
     n_coils = len(calibration)
     windows = sliding_window_view(calibration, (width, width), axis=(1, 2))
     rows = windows.transpose(1, 2, 3, 4, 0).reshape(-1, width * width * n_coils).astype(np.complex128)
-    energies, vectors = np.linalg.eigh(rows.T @ rows.conj())
-    signal = vectors[:, energies >= threshold**2 * energies[-1]]
+    gram = rows.T @ rows.conj()
+    least = threshold**2 * _largest_eigenvalue(gram)
+    signal = eigh(gram, subset_by_value=(least, np.inf), driver="evr", check_finite=False)[1]
     parts = (signal @ signal.conj().T).reshape(width, width, n_coils, width, width, n_coils)
     lags = np.zeros((2 * width - 1, 2 * width - 1, n_coils, n_coils), dtype=np.complex128)
     for y in range(width):
@@ -192,6 +197,14 @@ def _lag_matrices(calibration: ComplexArray, width: int, threshold: float) -> np
             # lag = own sample minus the other sample: the other one runs backwards
             lags[y : y + width, x : x + width] += parts[y, x][:, ::-1, ::-1].transpose(1, 2, 0, 3)
     return lags / width**2
+
+
+def _largest_eigenvalue(matrix: npt.NDArray[np.complex128]) -> float:
+    """By power iteration from the column of the largest diagonal; good to far more than a threshold needs."""
+    vector = matrix[:, np.diagonal(matrix).real.argmax()]
+    for _ in range(_POWER_STEPS):
+        vector = matrix @ (vector / np.linalg.norm(vector))
+    return float(np.linalg.norm(vector))
 
 
 def _nodes(n: int, width: int) -> npt.NDArray[np.float64]:
@@ -204,11 +217,7 @@ def _first_eigenvectors(
 ) -> tuple[ComplexArray, FloatArray]:
     """Unit eigenvectors (y, x, coil) of the largest eigenvalue, and that eigenvalue (y, x)."""
     n_lags, _, n_coils, _ = lags.shape
-    lag = np.arange(n_lags) - n_lags // 2
-    waves = [
-        np.exp(2j * np.pi * np.multiply.outer(at - n // 2, lag) / n)
-        for at, n in zip(nodes, sizes, strict=True)
-    ]
+    waves = _waves(n_lags, nodes, sizes)
     rows = waves[0] @ lags.reshape(n_lags, -1)
     rows = rows.reshape(len(nodes[0]), n_lags, -1).astype(np.complex64)
     matrices = (waves[1].astype(np.complex64) @ rows).reshape(-1, n_coils, n_coils)
@@ -228,7 +237,7 @@ def _unit_trace(matrices: ComplexArray) -> ComplexArray:
     """Matrices divided by their trace; those without signal are zero."""
     trace = np.trace(matrices, axis1=1, axis2=2).real[:, None, None]
     signal = trace > np.finfo(np.float32).eps
-    return np.asarray(np.where(signal, matrices / np.where(signal, trace, 1), 0))
+    return np.asarray(matrices * np.where(signal, 1 / np.where(signal, trace, 1), 0))
 
 
 def _between(nodes: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.float64]:
@@ -242,14 +251,28 @@ def _unit_phase(values: ComplexArray) -> ComplexArray:
     return np.asarray(np.where(size > 0, values / np.where(size > 0, size, 1), 1))
 
 
-def _automatic_crop(calibration: ComplexArray, limits: FloatArray) -> float:
+def _waves(
+    n_samples: int, nodes: list[npt.NDArray[np.float64]], sizes: tuple[int, int]
+) -> list[npt.NDArray[np.complex128]]:
+    """Waves (node, sample) of each axis, from centred samples to the pixels at the nodes."""
+    sample = np.arange(n_samples) - n_samples // 2
+    return [
+        np.exp(2j * np.pi * np.multiply.outer(at - n // 2, sample) / n)
+        for at, n in zip(nodes, sizes, strict=True)
+    ]
+
+
+def _automatic_crop(
+    calibration: ComplexArray,
+    limits: FloatArray,
+    nodes: list[npt.NDArray[np.float64]],
+    sizes: tuple[int, int],
+) -> float:
     """The highest eigenvalue that keeps the wanted part of the energy of the low-resolution image."""
-    padded = np.zeros((len(calibration), *limits.shape), dtype=calibration.dtype)
-    window = np.multiply.outer(
-        np.hanning(calibration.shape[1] + 2)[1:-1], np.hanning(calibration.shape[2] + 2)[1:-1]
-    )
-    padded[:, : calibration.shape[1], : calibration.shape[2]] = calibration * window
-    image = kspace_to_image(padded)
+    (_, ny, nx), kind = calibration.shape, calibration.dtype
+    window = np.multiply.outer(np.hanning(ny + 2)[1:-1], np.hanning(nx + 2)[1:-1])
+    along_y, along_x = _waves(ny, nodes, sizes)[0], _waves(nx, nodes, sizes)[1]
+    image = along_y.astype(kind) @ (calibration * window).astype(kind) @ along_x.T.astype(kind)
     energy = np.sum(image.real**2 + image.imag**2, axis=0, dtype=np.float64).ravel()
     order = np.argsort(-limits, axis=None)
     kept = np.cumsum(energy[order])

@@ -1,0 +1,225 @@
+"""What is measured on the ACR CT phantom, item by item."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech.phantoms.twins import AcrCtDrawing, BarGroup, Insert
+from imgtech.phantoms.twins.acr_ct import BEADS_APART_MM
+from imgtech.qc.limit import Source
+from imgtech.qc.measurement import Measurement
+from imgtech.qc.metrics import MTF, bar_modulation, cnr, disk_mtf, droege_morin_mtf
+from imgtech.qc.protocols._acr_ct_scan import AcrCtScan
+from imgtech.qc.protocols._ct_inserts import insert_mean
+from imgtech.qc.protocols._ct_pose_items import pose_items
+from imgtech.qc.protocols._ct_rods import patch_grid, window
+from imgtech.qc.protocols._ct_uniform import UniformField, uniform_items
+from imgtech.qc.protocols._items import Item
+from imgtech.qc.roi import disk_region, region_mean
+
+Floats = npt.NDArray[np.float64]
+
+INSERT_ROI_MM = math.sqrt(200.0 / math.pi)
+CNR_ROI_MM = math.sqrt(100.0 / math.pi)
+UNIFORM_ROI_MM = math.sqrt(400.0 / math.pi)
+BAR_ROI_MM = 6.0
+CENTRAL_MM = 7.5
+_SEARCH_MM = 6.0
+_BEAD_MM = 3.0
+_OVER_NOISE = 6.0
+_MTF_REACH_MM = 7.0
+BARS_HALF_MM = 12.0
+_CORRELATED = 1.5
+_LEAST_PX = 0.01
+_PART_PERIODS = 0.003  # the disk ends within a period: scatter of the value on twins
+_ACR = Source(document="ACR Computed Tomography Quality Control Manual", edition="2017")
+_CALIBRATION = dataclasses.replace(_ACR, clause="CT number calibration")
+_CONTRAST = dataclasses.replace(_ACR, clause="low contrast performance", verified=False)
+_DISTANCE = dataclasses.replace(_ACR, clause="in-plane distance accuracy, module 3", verified=False)
+_TG233 = Source(document="AAPM Report 233", edition="2019", clause="task transfer function", verified=False)
+_DROEGE = Source(
+    document="Droege and Morin, Med Phys 9 (1982) 758", edition="1982", clause="equation 4", verified=False
+)
+
+
+def acr_ct_items(scan: AcrCtScan) -> Iterator[Item]:
+    """Everything that is measured, in the order of the modules."""
+    for insert in scan.drawing.inserts:
+        yield Item(
+            name=f"CT number {insert.name}",
+            unit="HU",
+            algorithm="rod-mean-1",
+            definition=_CALIBRATION,
+            measure=lambda insert=insert: _insert(scan, insert),  # type: ignore[misc]
+        )
+    yield from pose_items(scan, scan.rods)
+    for level in (0.5, 0.1):
+        yield Item(
+            name=f"MTF{100 * level:g} bone rod",
+            unit="1/mm",
+            algorithm="disk-laguerre-1",
+            definition=_TG233,
+            measure=lambda level=level: _rod_mtf(scan).at(level),  # type: ignore[misc]
+        )
+    yield Item(name="CNR", unit="1", algorithm="cnr-1", definition=_CONTRAST, measure=lambda: _cnr(scan))
+    yield from uniform_items(scan, uniform_field(scan.drawing))
+    yield Item(
+        name="distance of the beads",
+        unit="mm",
+        algorithm="bead-centroids-1",
+        definition=_DISTANCE,
+        measure=lambda: _distance(scan),
+    )
+    for i, group in enumerate(scan.drawing.bars):
+        yield Item(
+            name=f"MTF {group.per_cm} lp/cm bars",
+            unit="1",
+            algorithm="droege-morin-harmonics-1",
+            definition=_DROEGE,
+            measure=lambda i=i: _bars(scan, i),  # type: ignore[misc]
+        )
+
+
+def uniform_field(drawing: AcrCtDrawing) -> UniformField:
+    """Module 3 and its regions: 400 mm2, at the edge one diameter from the rim."""
+    return UniformField(
+        module=drawing.uniformity,
+        radius_mm=88.0,
+        roi_mm=UNIFORM_ROI_MM,
+        distance_mm=66.0,
+        noise_mm=UNIFORM_ROI_MM,
+        square_mm=54.0,
+        half_mm=CENTRAL_MM,
+        beads_mm=drawing.uniformity.middle_mm,
+    )
+
+
+def _insert(scan: AcrCtScan, insert: Insert) -> Measurement:
+    return insert_mean(
+        scan,
+        insert,
+        scan.inside(scan.drawing.numbers, CENTRAL_MM),
+        uniform_field(scan.drawing),
+        region_mm=INSERT_ROI_MM,
+        blur_mm=0.0,
+        definition=_CALIBRATION,
+    )
+
+
+@lru_cache(maxsize=8)
+def _rod_mtf(scan: AcrCtScan) -> MTF:
+    rod = next(insert for insert in scan.drawing.inserts if insert.name == "bone")
+    indices = scan.inside(scan.drawing.numbers, scan.sharp_mm(CENTRAL_MM))
+    center = scan.place(indices, rod.center_mm)
+    box, grid = patch_grid(scan.grid, center, rod.radius_mm + _MTF_REACH_MM)
+    return disk_mtf(scan.image(indices)[box], grid, center_mm=center, radius_mm=rod.radius_mm)
+
+
+def _cnr(scan: AcrCtScan) -> Measurement:
+    """On the slice in the middle of module 2."""
+    indices = scan.inside(scan.drawing.low_contrast)
+    middle = indices[[int(np.argmin(np.abs(scan.z_mm[indices] - scan.drawing.low_contrast.middle_mm)))]]
+    rod, around = (
+        disk_region(scan.grid, center_mm=scan.place(middle, point), radius_mm=CNR_ROI_MM)
+        for point in (scan.drawing.large_rod.center_mm, scan.drawing.background_mm)
+    )
+    return cnr(scan.image(middle), rod, around)
+
+
+def _distance(scan: AcrCtScan) -> Measurement:
+    """Of the beads in the slices in which both stand out."""
+    found, doubts = [], []
+    indices = scan.inside(scan.drawing.uniformity)
+    strongest = [_bead(scan, indices, bead) for bead in scan.drawing.beads]
+    for index in indices:
+        places = [_bead_in(scan, int(index), place) for place in strongest]
+        if all(p is not None for p in places):
+            (a, b) = (p for p in places if p is not None)
+            found.append(math.hypot(a[0] - b[0], a[1] - b[1]))
+            doubts.append(math.hypot(a[2], b[2]))
+    if not found:
+        raise ValueError("the two beads of module 3 do not stand out of the noise in one slice")
+    n = len(found)
+    weight = 1 / np.array(doubts) ** 2
+    return Measurement(
+        name="distance of the beads",
+        value=float(np.average(found, weights=weight)),
+        unit="mm",
+        uncertainty=1 / math.sqrt(float(weight.sum())),
+        definition=_DISTANCE,
+        algorithm="bead-centroids-1",
+        details={"nominal (mm)": BEADS_APART_MM, "images": n},
+    )
+
+
+def _bead(scan: AcrCtScan, indices: npt.NDArray[np.intp], bead: tuple[float, float]) -> tuple[float, float]:
+    """The brightest point near where the drawing has a bead, over all slices of the module."""
+    top = scan.pixels[indices].max(axis=0).astype(np.float64)
+    center = scan.place(indices, bead)
+    box, y, x = window(scan.grid, center, _SEARCH_MM)
+    patch = np.where(np.hypot(y - center[0], x - center[1]) <= _SEARCH_MM, top[box], -np.inf)
+    row, column = np.unravel_index(int(np.argmax(patch)), patch.shape)
+    return float(y[row, 0]), float(x[0, column])
+
+
+def _bead_in(scan: AcrCtScan, index: int, place: tuple[float, float]) -> tuple[float, float, float] | None:
+    """Centroid of a bead in one slice and its uncertainty; None where it does not stand out.
+
+    Noise n moves the centroid by ``n sqrt(sum(w^2 d^2)) / mass`` along one direction, for white noise;
+    half as much again is taken, as neighbouring pixels are correlated.
+    """
+    doubt = 0.0
+    image, (cy, cx) = scan.pixels[index].astype(np.float64), place
+    for _ in range(4):
+        box, y, x = window(scan.grid, (cy, cx), 3 * _BEAD_MM)
+        r = np.hypot(y - cy, x - cx)
+        ring = image[box][(r > _BEAD_MM) & (r < 3 * _BEAD_MM)]
+        around, noise = float(np.median(ring)), float(ring.std(ddof=1))
+        weight = np.clip(_BEAD_MM - r, 0.0, 1.0) * (image[box] - around)
+        mass = float(weight.sum())
+        if float(weight.max()) < _OVER_NOISE * noise or mass <= 0:
+            return None
+        cy, cx = float((weight * y).sum()) / mass, float((weight * x).sum()) / mass
+        spread = np.clip(_BEAD_MM - r, 0.0, 1.0) ** 2 * r**2 / 2
+        doubt = _CORRELATED * noise * math.sqrt(float(spread.sum())) / mass
+    return cy, cx, max(doubt, _LEAST_PX * max(scan.grid.spacing_mm))
+
+
+@lru_cache(maxsize=8)
+def _bar_mtf(scan: AcrCtScan) -> MTF:
+    """From the patterns that stand out; the contrast of bar and gap is twice that of their mean."""
+    indices = scan.inside(scan.drawing.resolution, scan.sharp_mm(BARS_HALF_MM))
+    image, center = scan.image(indices), scan.place(indices, (0.0, 0.0))
+    plain = disk_region(scan.grid, center_mm=center, radius_mm=35.0)
+    around = region_mean(image, plain)
+    regions = {g.per_cm: _bar_region(scan, indices, g) for g in scan.drawing.bars}
+    found = {k: bar_modulation(image, region, plain) for k, region in regions.items()}
+    means = np.array([region_mean(image, region) - around for region in regions.values()])
+    contrast = dataclasses.replace(
+        next(iter(found.values())),
+        name="bar contrast",
+        value=2 * float(means.mean()),
+        uncertainty=2 * float(means.std(ddof=1)) / math.sqrt(len(means)),
+    )
+    return droege_morin_mtf([k / 10 for k in regions], list(found.values()), contrast)
+
+
+def _bars(scan: AcrCtScan, i: int) -> Measurement:
+    mtf = _bar_mtf(scan)  # its first value is that at frequency 0
+    return Measurement(
+        name="MTF",
+        value=float(mtf.values[i + 1]),
+        uncertainty=math.hypot(float(mtf.uncertainties[i + 1]), _PART_PERIODS),
+        definition=_DROEGE,
+        algorithm="droege-morin-harmonics-1",
+    )
+
+
+def _bar_region(scan: AcrCtScan, indices: npt.NDArray[np.intp], group: BarGroup) -> Floats:
+    return disk_region(scan.grid, center_mm=scan.place(indices, group.center_mm), radius_mm=BAR_ROI_MM)

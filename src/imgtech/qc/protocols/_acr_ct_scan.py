@@ -1,0 +1,162 @@
+"""A scan of the ACR CT phantom: which slice cuts which module, and where the phantom lies."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from imgtech.geometry import ImageGrid
+from imgtech.io import Series
+from imgtech.phantoms.twins import AcrCtDrawing, Module, Placement, acr_ct_drawing
+from imgtech.phantoms.twins.acr_ct import RADIUS_MM
+from imgtech.qc.locate_ct import find_axis, match_rods
+from imgtech.qc.pose import Pose
+from imgtech.qc.protocols._ct_rods import RigidFit, find_rod, fit_rigid
+from imgtech.qc.protocols._ct_scan import CTScan, Indices, by_bars, cropped, pose_at
+
+Floats = npt.NDArray[np.float64]
+
+_RADII_MM = (0.9 * RADIUS_MM, 1.1 * RADIUS_MM)
+_CROP_MM = RADIUS_MM + 4.0
+_ENOUGH = 0.8
+_MARGIN = 0.05
+_BAR_RING_MM = (55.0, 85.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class AcrCtScan(CTScan):
+    """Slices of an ACR CT phantom with its pose."""
+
+    drawing: AcrCtDrawing
+    rods: RigidFit
+    direction_known: bool
+
+    def inside(self, module: Module, half_mm: float | None = None) -> Indices:
+        """As for every scan; where the direction is not known, module 1 only."""
+        if not self.direction_known and module is not self.drawing.numbers:
+            raise ValueError(
+                "the direction of the slices is not known, as no bar patterns are found; "
+                f"{module.name} may lie on either side"
+            )
+        return super().inside(module, half_mm)
+
+
+def find_acr_ct(series: Series) -> AcrCtScan:
+    """Find module 1 by its rods, then everything else from it.
+
+    Raises
+    ------
+    ValueError
+        If the series is not CT or the phantom is not in it.
+    """
+    if series.modality != "CT":
+        raise ValueError(f"series must be CT, got modality {series.modality!r}")
+    drawing = acr_ct_drawing()
+    try:
+        axis = find_axis(series, radius_mm=_RADII_MM)
+        pattern = match_rods(series, axis, drawing.inserts, body_hu=drawing.numbers.body_hu)
+    except ValueError as error:
+        raise ValueError(f"this is not a CT series of the ACR CT phantom: {error}") from error
+    if pattern.score < _ENOUGH:
+        raise ValueError(
+            "this is not a CT series of the ACR CT phantom, or its module 1 is missing: no image shows its "
+            f"ring of rods (best correlation {pattern.score:.2f}, needed {_ENOUGH})"
+        )
+    if pattern.score - pattern.runner_up < _MARGIN:
+        raise ValueError(
+            "the rotation of the phantom is ambiguous: "
+            f"correlations {pattern.score:.2f} and {pattern.runner_up:.2f}"
+        )
+    labels, _ = ndimage.label(pattern.scores >= max(_ENOUGH, 0.92 * float(pattern.scores.max())))
+    fits = np.flatnonzero(labels == labels[int(np.argmax(pattern.scores))])
+    middle = float(series.positions_mm[fits].mean())
+    pixels, grid = cropped(series, axis, middle, _CROP_MM)
+    start = Placement(
+        center_mm=axis.at(middle),
+        z_mm=middle,
+        roll_rad=pattern.roll_rad,
+        tilt=axis.slope,
+        mirrored=pattern.mirrored,
+    )
+    core = fits[len(fits) // 4 : max(len(fits) // 4 + 1, len(fits) - len(fits) // 4)]
+    image = pixels[core].mean(axis=0, dtype=np.float64)
+    rods = _rods(image, grid, pose_at(start, float(series.positions_mm[core].mean())), drawing)
+    placement = dataclasses.replace(
+        start,
+        roll_rad=rods.angle_rad,
+        center_mm=rods.center_mm,
+        z_mm=float(series.positions_mm[core].mean()),
+    )
+    placement, known = _middle(series, pixels, grid, placement, fits, drawing)
+    notes = [
+        f"module 1 is in images {fits[0] + 1} to {fits[-1] + 1} of {len(series.pixels)} "
+        f"(correlation {pattern.score:.2f})"
+    ]
+    if pattern.mirrored:
+        notes.append("the images show the phantom mirrored")
+    if placement.reversed:
+        notes.append("the slices run from the far end of the phantom")
+    return AcrCtScan(
+        series=series,
+        pixels=pixels,
+        grid=grid,
+        placement=placement,
+        axis=axis,
+        notes=tuple(notes),
+        drawing=drawing,
+        rods=rods,
+        direction_known=known,
+    )
+
+
+def _middle(
+    series: Series,
+    pixels: npt.NDArray[np.float32],
+    grid: ImageGrid,
+    placement: Placement,
+    fits: Indices,
+    drawing: AcrCtDrawing,
+) -> tuple[Placement, bool]:
+    """The middle of module 1 from both of its ends, or from one where the scan begins inside it."""
+    z = series.positions_mm
+    step = float(np.median(np.diff(z))) if len(z) > 1 else 0.0
+    ends = float(z[fits[0]]) - step / 2, float(z[fits[-1]]) + step / 2
+    half = drawing.numbers.z_mm[1]
+    cut = fits[0] == 0, fits[-1] == len(z) - 1
+    if all(cut) or (ends[1] - ends[0] > 2 * half + 2 * step):
+        middle = sum(ends) / 2
+    elif cut[0]:
+        middle = ends[1] - half
+    elif cut[1]:
+        middle = ends[0] + half
+    else:
+        middle = sum(ends) / 2
+    away = middle - placement.z_mm
+    moved = dataclasses.replace(
+        placement,
+        z_mm=middle,
+        center_mm=(
+            placement.center_mm[0] + placement.tilt[0] * away,
+            placement.center_mm[1] + placement.tilt[1] * away,
+        ),
+    )
+    return by_bars(series, pixels, grid, moved, z_mm=drawing.resolution.middle_mm, ring_mm=_BAR_RING_MM)
+
+
+def _rods(image: Floats, grid: ImageGrid, pose: Pose, drawing: AcrCtDrawing) -> RigidFit:
+    drawn, found = [], []
+    for insert in drawing.inserts:
+        if insert.radius_mm > 20.0:  # water in water shows no edge
+            continue
+        y, x = pose.to_image_mm(*insert.center_mm)
+        try:
+            place = find_rod(image, grid, (float(y), float(x)), insert.radius_mm)
+        except ValueError:  # beyond the edge of the image, which its own item says
+            continue
+        if abs(place.contrast_hu) > max(50.0, 5 * place.noise_hu):
+            drawn.append(insert.center_mm)
+            found.append(place.center_mm)
+    return fit_rigid(drawn, found, mirrored=pose.mirrored)
