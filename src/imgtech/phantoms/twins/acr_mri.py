@@ -100,9 +100,9 @@ _DRAWINGS = {
         arrays=((1.1, (38.1, -13.8)), (1.0, (38.1, 9.15)), (0.9, (38.1, 32.1))),
         bars_top_mm=-94.0,
         bars_length_mm=31.0,
-        sheet_center_mm=(7.0, 0.0),
-        sheet_radius_mm=43.5,
-        sheet_outer_mm=50.5,
+        sheet_center_mm=(7.2, 0.0),
+        sheet_radius_mm=44.5,
+        sheet_outer_mm=51.0,
         uniform_area_mm2=20_000.0,
     ),
     "medium": AcrMriDrawing(
@@ -120,8 +120,8 @@ _DRAWINGS = {
         bars_top_mm=-81.5,
         bars_length_mm=25.0,
         sheet_center_mm=(5.0, 0.0),
-        sheet_radius_mm=43.5,
-        sheet_outer_mm=50.5,
+        sheet_radius_mm=44.5,
+        sheet_outer_mm=51.0,
         uniform_area_mm2=16_000.0,
     ),
 }
@@ -174,9 +174,7 @@ def array_holes(diameter_mm: float, shared_mm: Point, *, upper: bool) -> tuple[t
             tuple((v0 - (3 - r) * step, u0 - (3 - r) * STAGGER_MM - (3 - c) * step) for c in range(4))
             for r in range(4)
         )
-    return tuple(
-        tuple((v0 + c * STAGGER_MM + r * step, u0 + c * step) for r in range(4)) for c in range(4)
-    )
+    return tuple(tuple((v0 + c * STAGGER_MM + r * step, u0 + c * step) for r in range(4)) for c in range(4))
 
 
 def spoke_centers(role: int) -> tuple[tuple[Point, ...], ...]:
@@ -293,7 +291,9 @@ def _first_slice(drawing: AcrMriDrawing, tilt: float) -> dict[str, MrSolid]:
             signal=WATER, center_mm=(v + 2.8 * side, u), width_mm=5.0, height_mm=_SLOT_MM, slope=slope
         )
     for diameter, shared in drawing.arrays:
-        holes = {h for upper in (True, False) for row in array_holes(diameter, shared, upper=upper) for h in row}
+        holes = {
+            h for upper in (True, False) for row in array_holes(diameter, shared, upper=upper) for h in row
+        }
         for i, center in enumerate(sorted(holes)):
             found[f"{diameter} mm hole {i + 1}"] = Cylinder(
                 signal=WATER, center_mm=center, semi_axes_mm=(diameter / 2, diameter / 2), z_mm=z

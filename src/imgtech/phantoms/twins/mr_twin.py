@@ -116,9 +116,7 @@ class MrTwin:
         """
         shapes = self.section(position_mm, thickness_mm=thickness_mm, placement=placement).shapes
         flat = [s for s in shapes if isinstance(s, Shape2D)]
-        ky, kx = (
-            (np.arange(n) - n // 2) / (n * d) for n, d in zip(grid.shape, grid.spacing_mm, strict=True)
-        )
+        ky, kx = ((np.arange(n) - n // 2) / (n * d) for n, d in zip(grid.shape, grid.spacing_mm, strict=True))
         if coils is None:
             return _spectrum(flat, ky, kx)
         signal = np.zeros((coils.n_coils, *grid.shape), dtype=np.complex128)
@@ -195,9 +193,7 @@ class MrTwin:
 def image_of(kspace: npt.ArrayLike, grid: ImageGrid) -> Complexes:
     """Image at the pixels of a grid, wherever it is centred, of the full Cartesian raster ``(ky, kx)``."""
     signal = np.asarray(kspace, dtype=np.complex128)
-    for axis, (n, d, places) in enumerate(
-        zip(grid.shape, grid.spacing_mm, grid.coordinates_mm, strict=True)
-    ):
+    for axis, (n, d, places) in enumerate(zip(grid.shape, grid.spacing_mm, grid.coordinates_mm, strict=True)):
         k = (np.arange(n) - n // 2) / (n * d)
         wave = np.exp(2j * np.pi * k * places[0])
         signal = signal * (wave[:, None] if axis == 0 else wave[None, :])
@@ -232,7 +228,7 @@ def cosine_shading(*, depth: float, period_mm: float, angle_rad: float = 0.0) ->
     >>> from imgtech.geometry import ImageGrid
     >>> from imgtech.phantoms.twins import cosine_shading
     >>> shade = cosine_shading(depth=0.1, period_mm=400.0).maps(ImageGrid.square(3, fov_mm=300.0))
-    >>> shade[0, 1].real.round(3).tolist()
+    >>> [round(float(s), 3) for s in shade[0, 1].real]
     [0.9, 1.0, 1.1]
     """
     d = not_negative("depth", depth)
@@ -242,8 +238,8 @@ def cosine_shading(*, depth: float, period_mm: float, angle_rad: float = 0.0) ->
     turn = finite("angle_rad", angle_rad)
     wave = (k * math.sin(turn), k * math.cos(turn))
     return CoilSensitivities(
-        coefficients=[[1.0, -0.5j * d, 0.5j * d]],
-        frequencies_per_mm=[(0.0, 0.0), wave, (-wave[0], -wave[1])],
+        coefficients=np.array([[1.0, -0.5j * d, 0.5j * d]]),
+        frequencies_per_mm=np.array([(0.0, 0.0), wave, (-wave[0], -wave[1])]),
     )
 
 
