@@ -119,7 +119,7 @@ def test_qc_lists_the_protocols_with_their_editions():
         (("info", "{tmp}/nowhere"), "no such file or folder"),
         (("info", "{tmp}"), "no DICOM file"),
         (("recon", "mri", "{tmp}"), "no file named fid"),
-        (("recon", "mri", "{tmp}/nowhere"), "no such folder"),
+        (("recon", "mri", "{tmp}/nowhere"), "no such file or folder"),
         (("recon", "ct", "{tmp}/a.npz"), "no such file"),
         (("recon", "ct", "{tmp}/a.h5"), "no such file"),
         (("recon", "ct", "{tmp}/a.npz", "--axis", "x"), "--axis must be a channel"),
