@@ -130,7 +130,7 @@ def test_without_undersampling_grappa_has_the_noise_of_the_full_raster():
 
 
 def test_nema_snr_of_two_scans_equals_the_known_ratio(rng):
-    """k-space of a disk in closed form, twice with noise: the subtraction method finds the simulated ratio."""
+    """A disk in closed form, twice with noise: the subtraction method finds the simulated ratio."""
     grid = ImageGrid.fft((128, 120), spacing_mm=(1.7, 1.9))
     coils = CoilSensitivities.ring(n_coils=6, radius_mm=160.0, start_rad=0.2)
     maps = coils.maps(grid).astype(np.complex128)
