@@ -170,10 +170,15 @@ def test_an_empty_folder_a_cut_file_and_unknown_names_are_refused(data, tmp_path
     (tmp_path / "4.dcm").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"4\.dcm is damaged or cut short"):
         qc.run(tmp_path, protocol="acr-mri-large")
-    with pytest.raises(ValueError, match="protocol must be one of acr-mri-large"):
-        qc.run(tmp_path, protocol="acr-ct")
-    with pytest.raises(ValueError, match="edition must be one of 2015, 2022"):
-        qc.run(tmp_path, protocol="acr-mri-large", edition="1998")
+    for place in (tmp_path, tmp_path / "absent"):  # what is asked is checked before any file is read
+        with pytest.raises(ValueError, match="protocol must be one of acr-mri-large"):
+            qc.run(place, protocol="acr-mri-tiny")
+        with pytest.raises(ValueError, match="edition must be one of 2015, 2022"):
+            qc.run(place, protocol="acr-mri-large", edition="1998")
+        with pytest.raises(ValueError, match="decision_rule"):
+            qc.run(place, protocol="acr-mri-large", decision_rule="kind")
+        with pytest.raises(ValueError, match=r"site\.toml cannot be read"):
+            qc.run(place, protocol="acr-mri-large", baselines=tmp_path / "site.toml")
 
 
 def test_the_axial_series_is_taken_where_the_localizer_lies_beside_it(data, tmp_path: Path) -> None:
