@@ -122,7 +122,7 @@ def test_qc_lists_the_protocols_with_their_editions():
         (("recon", "mri", "{tmp}/nowhere"), "no such file or folder"),
         (("recon", "ct", "{tmp}/a.npz"), "no such file"),
         (("recon", "ct", "{tmp}/a.h5"), "no such file"),
-        (("recon", "ct", "{tmp}/a.npz", "--axis", "3"), "--axis is for HDF5"),
+        (("recon", "ct", "{tmp}/a.npz", "--axis", "x"), "--axis must be a channel"),
         (("recon", "us", "{tmp}/a.mat"), "no such file"),
         (("recon", "us", "{tmp}/a.hdf5"), "no such file"),
     ],

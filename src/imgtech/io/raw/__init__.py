@@ -15,6 +15,7 @@ from imgtech.io.raw.pulseq import PulseqSequence, read_pulseq
 from imgtech.io.raw.pybf import read_pybf
 from imgtech.io.raw.pymust import read_pymust
 from imgtech.io.raw.siemens import read_siemens
+from imgtech.io.raw.tiff_scan import read_tiff_scan
 
 __all__ = [
     "BrukerScan",
@@ -35,6 +36,7 @@ __all__ = [
     "read_raw",
     "read_siemens",
     "read_sinogram",
+    "read_tiff_scan",
     "write_ct_pd",
     "write_raw",
 ]

@@ -1,8 +1,10 @@
-"""Digital twins of CT phantoms, from the makers' drawings: every quantity known, at any pose."""
+"""Digital twins of phantoms, from the makers' drawings: every quantity known, at any pose."""
 
 from imgtech.phantoms.twins.acr_ct import AcrCtDrawing, acr_ct, acr_ct_drawing, water_phantom
 from imgtech.phantoms.twins.catphan import CatPhanDrawing, catphan, catphan_drawing
 from imgtech.phantoms.twins.drawings import BarGroup, ContrastRod, Insert, Module
+from imgtech.phantoms.twins.flat import FlatBar, FlatDisk, FlatTwin
+from imgtech.phantoms.twins.gamma import four_slits, gamma_counts, gamma_field, quadrant_bars
 from imgtech.phantoms.twins.noise import ct_noise_images, ct_noise_spectrum, disk_mean_deviation
 from imgtech.phantoms.twins.placement import Placement, SlicePlace
 from imgtech.phantoms.twins.solids import Bead, Block, Rod, Solid, Wire, blurred_disk
@@ -15,6 +17,9 @@ __all__ = [
     "Block",
     "CatPhanDrawing",
     "ContrastRod",
+    "FlatBar",
+    "FlatDisk",
+    "FlatTwin",
     "Insert",
     "Module",
     "Placement",
@@ -31,6 +36,10 @@ __all__ = [
     "ct_noise_images",
     "ct_noise_spectrum",
     "disk_mean_deviation",
+    "four_slits",
+    "gamma_counts",
+    "gamma_field",
+    "quadrant_bars",
     "water_phantom",
     "with_ring",
 ]
