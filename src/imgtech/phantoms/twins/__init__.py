@@ -10,6 +10,8 @@ from imgtech.phantoms.twins.acr_mri import (
 )
 from imgtech.phantoms.twins.catphan import CatPhanDrawing, catphan, catphan_drawing
 from imgtech.phantoms.twins.drawings import BarGroup, ContrastRod, Insert, Module
+from imgtech.phantoms.twins.flat import FlatBar, FlatDisk, FlatTwin
+from imgtech.phantoms.twins.gamma import four_slits, gamma_counts, gamma_field, quadrant_bars
 from imgtech.phantoms.twins.mr_solids import Cylinder, MrSolid, RampSlot, Slab, WedgeBar
 from imgtech.phantoms.twins.mr_twin import MrTwin, cosine_shading
 from imgtech.phantoms.twins.noise import ct_noise_images, ct_noise_spectrum, disk_mean_deviation
@@ -26,6 +28,9 @@ __all__ = [
     "CatPhanDrawing",
     "ContrastRod",
     "Cylinder",
+    "FlatBar",
+    "FlatDisk",
+    "FlatTwin",
     "Insert",
     "Module",
     "MrSolid",
@@ -51,6 +56,10 @@ __all__ = [
     "ct_noise_images",
     "ct_noise_spectrum",
     "disk_mean_deviation",
+    "four_slits",
+    "gamma_counts",
+    "gamma_field",
+    "quadrant_bars",
     "spoke_centers",
     "water_phantom",
     "with_ring",

@@ -137,12 +137,12 @@ def flood_uniformity(
     generator = np.random.default_rng(20261124) if rng is None else rng
     smooth, width = _map(pixels, useful, spread)
     level = np.where(useful, smooth, 0.0) / spread
-    drawn = spread * generator.poisson(level, (trials, *pixels.shape))
+    drawn = np.asarray(spread * generator.poisson(level, (trials, *pixels.shape)), np.float64)
     index = indices(smoothed(pixels, useful), chosen)
     clean = indices(smoothed(smooth, useful), chosen)
     noisy = indices(smoothed(drawn, useful), chosen)
     again = indices(smoothed(_blurred(drawn, useful, width), useful), chosen)
-    facts = {
+    facts: dict[str, float | str] = {
         "field": field,
         "pixel (mm)": math.sqrt(math.prod(f * d for f, d in zip(factors, spacing, strict=True))),
         "pixels": float(chosen.sum()),

@@ -78,8 +78,8 @@ def smallest_resolved(
     """Diameter of the smallest holes of which four in one row (or column) are told apart.
 
     A row counts where every dip between neighbours is real with a probability of 95 % and the mean dip is
-    at least a tenth of the height of the holes. The uncertainty joins how surely each array is told apart and the
-    step from one size to the next.
+    at least a tenth of the height of the holes. The uncertainty joins how surely each array is told apart and
+    the step from one size to the next.
     """
     seen: dict[float, float] = {}
     details: dict[str, float | str] = {}

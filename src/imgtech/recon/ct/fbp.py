@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
+import scipy
 
 from imgtech._core.validate import positive, real_image
 from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam
