@@ -227,8 +227,16 @@ def _interpolate(trace, delay):
 
 @helper
 def _first_depth(offset_mm, depths_mm, f_number):
-    """Index of the first depth whose aperture reaches an element at this lateral distance."""
-    return np.searchsorted(depths_mm, 2.0 * f_number * offset_mm - TIE_MM)
+    """Index of the first depth whose aperture reaches an element; depths are evenly spaced."""
+    edge = 2.0 * f_number * offset_mm - TIE_MM
+    n = depths_mm.size
+    step = (depths_mm[n - 1] - depths_mm[0]) / (n - 1)
+    i = int(min(max((edge - depths_mm[0]) / step, 0.0), float(n)))
+    while i > 0 and depths_mm[i - 1] >= edge:
+        i -= 1
+    while i < n and depths_mm[i] < edge:
+        i += 1
+    return i
 
 
 @helper
