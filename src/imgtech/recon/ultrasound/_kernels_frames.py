@@ -17,7 +17,7 @@ from numba.np.arrayobj import make_array
 from imgtech._core.jit import helper, kernel
 
 LANES = 16
-TILE = 32  # depths worked on together
+TILE = 16  # depths worked on together
 TIE_MM = 1e-9  # as in the other kernels: rounding must not decide at the edge of the aperture
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
