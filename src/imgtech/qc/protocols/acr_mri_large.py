@@ -86,7 +86,7 @@ def acr_mri_large(series: Series, *, repeat: Series | None = None, edition: str 
     measurements = [
         _attempt(
             f"diameter slice {role} {name}",
-            _Test("geometry", "mm", "diameter-half-height-1", limits.get("geometry")),
+            _Test("geometry", "mm", "diameter-half-height-2", limits.get("geometry")),
             lambda role=role, degrees=degrees: _diameter(scan, role, degrees),  # type: ignore[misc]
         )
         for role, name, degrees in _DIAMETERS
