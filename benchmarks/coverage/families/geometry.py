@@ -118,19 +118,26 @@ def disks() -> Iterator[Setting]:
             spread: float = spread,
             blur: float = blur,
         ) -> Measurement:
-            center = tuple(rng.uniform(-0.5, 0.5, 2) + (4.0, -6.0))
+            off = rng.uniform(-0.5, 0.5, 2)
+            center = (4.0 + float(off[0]), -6.0 + float(off[1]))
             disk = BlurredDisk(center_mm=center, radius_mm=radius, sigma_mm=sigma, low=5.0, high=105.0)
             seen = disk.image(GRID, dtype=np.float64) + spread * noise(rng, GRID.shape, blur)
             rim = disk_rim(seen, GRID, center_mm=(3.0, -5.0), radius_mm=radius + 1.5, n_rays=360)
             return diameter(rim, rng.uniform(-math.pi, math.pi))
 
-        about = f"{2 * radius:g} mm, edge of {sigma:g} mm, contrast {100 / spread:g} of noise, blur {blur:g} px"
+        about = (
+            f"{2 * radius:g} mm, edge of {sigma:g} mm, contrast {100 / spread:g} of noise, blur {blur:g} px"
+        )
         yield Setting("diameter", about, 2 * radius, once, of=("disk_rim", "diameter"))
 
 
 def boxes() -> Iterator[Setting]:
     """A band at an angle, blurred."""
-    for turn, length, spread, blur in ((0.0, 52.37, 2.0, 0.0), (0.35, 61.1, 4.0, 0.0), (-1.2, 47.9, 3.0, 0.8)):
+    for turn, length, spread, blur in (
+        (0.0, 52.37, 2.0, 0.0),
+        (0.35, 61.1, 4.0, 0.0),
+        (-1.2, 47.9, 3.0, 0.8),
+    ):
         center = np.array([4.2, -3.3])
         along = np.array([math.sin(turn), math.cos(turn)])
         ends = float(along @ center) + np.array([-length / 2, length / 2])

@@ -16,7 +16,11 @@ from imgtech.qc.metrics import disk_mtf
 def settings() -> Iterator[Setting]:
     spacing = (0.42, 0.38)
     grid = ImageGrid(shape=(64, 70), spacing_mm=spacing, center_mm=(1.0, -2.0))
-    for radius, sigma_px, step, blur in ((5.0, 0.9, 12.0, 0.0), (7.5, 1.4, -10.0, 0.7), (3.5, 0.7, 40.0, 0.0)):
+    for radius, sigma_px, step, blur in (
+        (5.0, 0.9, 12.0, 0.0),
+        (7.5, 1.4, -10.0, 0.7),
+        (3.5, 0.7, 40.0, 0.0),
+    ):
         rod = BlurredDisk(
             center_mm=(1.3, -2.4), radius_mm=radius, sigma_mm=0.4 * sigma_px, low=40.0, high=40.0 + step
         )

@@ -29,7 +29,9 @@ def settings() -> Iterator[Setting]:
         wire = BlurredPoint(position_mm=(1.13, -2.28), sigma_mm=sigma, total=total, background=20.0)
         clean = wire.image(grid, dtype=np.float64)
 
-        def curve(f: np.ndarray, wire: BlurredPoint = wire, direction: float | None = direction) -> np.ndarray:
+        def curve(
+            f: np.ndarray, wire: BlurredPoint = wire, direction: float | None = direction
+        ) -> np.ndarray:
             return wire.mtf(f, spacing_mm=SPACING, direction_rad=direction)
 
         def measure(

@@ -46,7 +46,11 @@ def smooth(widths: tuple[float, ...]) -> Callable:
 
 
 def lines() -> Iterator[Setting]:
-    for n, length, width, detrend in ((60, 64, 0.0, "mean"), (120, 48, 0.25, "plane"), (200, 72, 0.4, "mean")):
+    for n, length, width, detrend in (
+        (60, 64, 0.0, "mean"),
+        (120, 48, 0.25, "plane"),
+        (200, 72, 0.4, "mean"),
+    ):
         power = smooth((width,))
 
         def once(

@@ -27,7 +27,11 @@ def plates() -> Iterator[Setting]:
         dark = special.ndtr((x - middle + length / 2) / 4) * special.ndtr((middle + length / 2 - x) / 4.4)
         return level * (1 - 0.25 * dark)
 
-    for width, tilt, position, spread in ((5.0, 0.0, 1.7, 1.0), (4.0, 0.03, -0.6, 2.0), (6.0, -0.05, 0.0, 4.0)):
+    for width, tilt, position, spread in (
+        (5.0, 0.0, 1.7, 1.0),
+        (4.0, 0.03, -0.6, 2.0),
+        (6.0, -0.05, 0.0, 4.0),
+    ):
         alpha = math.radians(11.3)
         lengths = [width / math.tan(alpha + t) for t in (tilt, -tilt)]
         tilted = [trace(length, 2.0) for length in lengths]
@@ -62,8 +66,8 @@ def plates() -> Iterator[Setting]:
 def bright() -> Iterator[Setting]:
     """Bright ramps in the magnitude image of a slice with soft ends.
 
-    The signal along a ramp is uneven by a few percent, smooth over a centimetre and alike in all lines, as the
-    ringing and shading of real ramps are; it is drawn anew in every run.
+    The signal along a ramp is uneven by a few percent, smooth over a centimetre and alike in all lines, as
+    the ringing and shading of real ramps are; it is drawn anew in every run.
     """
     x = np.arange(-75.0, 76.0, 0.55)
     for thickness, unlike, spread, lines in ((5.0, 3.0, 1.0, 6), (4.2, -2.0, 2.0, 8), (5.8, 0.0, 3.0, 10)):
@@ -71,10 +75,7 @@ def bright() -> Iterator[Setting]:
         mean = 10 * thickness
         lengths = [mean + unlike, mean * (mean + unlike) / (mean + 2 * unlike)]
         profiles = [
-            12
-            + 100
-            * special.ndtr((x + 2 + length / 2) / 2.5)
-            * special.ndtr((length / 2 - x - 2) / 2.5)
+            12 + 100 * special.ndtr((x + 2 + length / 2) / 2.5) * special.ndtr((length / 2 - x - 2) / 2.5)
             for length in lengths
         ]
 

@@ -43,13 +43,17 @@ def settings() -> Iterator[Setting]:
         factor = math.sqrt(130 * 132 / 2 / 30_000) / (1.5 * 1.4 * 5 / 1000) / math.sqrt(2 * 120 * 0.9)
         yield Setting("normalised SNR", f"SNR {snr:g}, blur {blur:g} px", snr * mean * factor, normalised,
                       of=("normalised_snr",))  # fmt: skip
-        yield Setting("SNR, two images", f"SNR {snr:g}, blur {blur:g} px", snr * mean, pair, of=("snr_two_images",))
+        yield Setting(
+            "SNR, two images", f"SNR {snr:g}, blur {blur:g} px", snr * mean, pair, of=("snr_two_images",)
+        )
 
     def interpolated(rng: np.random.Generator) -> Measurement:
         images = [50 * object_ + zero_filled(rng, grid.shape).real for _ in range(2)]
         return snr_two_images(images[0], images[1], inside)
 
-    yield Setting("SNR, two images", "SNR 50, zero filled 2x", 50 * mean, interpolated, of=("snr_two_images",))
+    yield Setting(
+        "SNR, two images", "SNR 50, zero filled 2x", 50 * mean, interpolated, of=("snr_two_images",)
+    )
 
     for snr, blur in ((60.0, 0.0), (60.0, 0.6), (25.0, 0.9)):
 

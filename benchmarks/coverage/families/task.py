@@ -26,6 +26,9 @@ from imgtech.qc.metrics import (
 )
 from imgtech.qc.roi import disk_region
 
+POINT = np.zeros((41, 41))
+POINT[20, 20] = 1
+
 
 def settings() -> Iterator[Setting]:
     yield from models()
@@ -72,9 +75,7 @@ def models() -> Iterator[Setting]:
             nps = noise_power_spectrum(blocks, spacing)
             mtf = wire_mtf(clean + rng.standard_normal(clean.shape), spacing)
             found = {o: detectability_index(task, mtf, nps, observer=o) for o in ("npw", "pw")}
-            found["npwe"] = detectability_index(
-                task, mtf, nps, observer="npwe", eye=eye, internal_noise=0.3
-            )
+            found["npwe"] = detectability_index(task, mtf, nps, observer="npwe", eye=eye, internal_noise=0.3)
             return found
 
         transfer = wire.mtf(f, spacing_mm=spacing)
@@ -104,10 +105,9 @@ def images() -> Iterator[Setting]:
         signal = contrast * np.exp(-square / (2 * 2.0**2))
         channels = laguerre_gauss_channels(grid, center_mm=center, width_mm=5.0, n_channels=n_channels)
         smooth = ndimage.gaussian_filter(channels, (0, blur, blur), mode="wrap") if blur else channels
-        point = np.zeros((41, 41))
-        point[20, 20] = 1
+        gain = math.sqrt(float((ndimage.gaussian_filter(POINT, blur) ** 2).sum())) if blur else 1.0
         flat = smooth.reshape(n_channels, -1)
-        flat = flat / math.sqrt(float((ndimage.gaussian_filter(point, blur) ** 2).sum())) if blur else flat
+        flat = flat / gain
         output = channels.reshape(n_channels, -1) @ signal.ravel()
         truth = math.sqrt(float(output @ np.linalg.solve(flat @ flat.T, output)))
 
@@ -117,11 +117,12 @@ def images() -> Iterator[Setting]:
             signal: np.ndarray = signal,
             channels: np.ndarray = channels,
             blur: float = blur,
+            gain: float = gain,
         ) -> Measurement:
             stack = rng.standard_normal((2 * n, *grid.shape))
             if blur:
                 stack = ndimage.gaussian_filter(stack, (0, blur, blur), mode="wrap")
-                stack /= math.sqrt(float((ndimage.gaussian_filter(point, blur) ** 2).sum()))
+                stack /= gain
             return channelised_hotelling(stack[:n] + signal, stack[n:], channels)
 
         yield Setting(

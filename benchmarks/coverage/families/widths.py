@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage, special
@@ -147,7 +148,7 @@ def holes() -> Iterator[Setting]:
             return float(ndimage.map_coordinates(image, index.T, order=1).mean())
 
         tops = np.mean([read(c) for c in centers])
-        gaps = np.mean([read((a + b) / 2) for a, b in zip(centers, centers[1:], strict=False)])
+        gaps = np.mean([read((a + b) / 2) for a, b in pairwise(centers)])
 
         def once(
             rng: np.random.Generator,

@@ -58,7 +58,8 @@ def flood_uniformity(
     whose width is the one with the least expected error (Stein's estimate). ``noise_corrected`` takes that
     shift off; the uncertainty then joins the scatter of the trials, a twentieth of the shift, and a
     quarter (integral) or half (differential) of what a flat field with these counts would still show in its
-    own map, since that much of the noise may be left in the map. Around zero the corrected value may come out negative.
+    own map, since that much of the noise may be left in the map. Around zero the corrected value may come
+    out negative.
 
     Parameters
     ----------

@@ -28,8 +28,8 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
     end are sound (something hides the edge) the fitted rim itself is taken there, and the details say so.
 
     The uncertainty combines the scatter of such sectors from those beside them, which holds the noise with
-    its correlation, and 0.015 pixel at each end for interpolation and for the choice of the two levels; where the edge is hidden, the standard deviation of the sound points about the fitted
-    rim instead.
+    its correlation, and 0.015 pixel at each end for interpolation and for the choice of the two levels;
+    where the edge is hidden, the standard deviation of the sound points about the fitted rim instead.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ _FIT = Source(document="NEMA NU 4", edition="2008", clause="spatial resolution",
 _NAMES = {0.5: "FWHM", 0.1: "FWTM"}
 _MIN_POINTS = 7
 _OUTER = 8
-_TRIALS = 16
+_TRIALS = 48
 _LEAST = 1e-4
 
 
@@ -36,8 +36,9 @@ def profile_width(
     ``"nema"``: the height is that of the parabola through the highest sample and its neighbours; on either
     side the level is crossed on the straight line between two samples, outwards from the peak. The line
     cuts the curve short: its distance from a parabola through the samples around it,
-    :math:`t (1 - t) h^2 y'' / 2` at the part t of the step h, is part of the uncertainty. So is what noise does
-    to the rule on average (the highest of many noisy samples lies too high, so the width comes out short),
+    :math:`t (1 - t) h^2 y'' / 2` at the part t of the step h, is part of the uncertainty. So is what
+    noise does to the rule on average (the highest of many noisy samples lies too high, so the width comes
+    out short),
     found with a Gaussian of the same height and width.
 
     ``"fit"``: a Gaussian of free place, height and width on the background, by least squares; the width is
