@@ -46,7 +46,10 @@ def _comparisons(record: dict[str, Any]) -> str:
 
 
 def _coverage(records: list[dict[str, Any]]) -> str:
-    rows = [row for record in records for row in record["rows"]]
+    return _table([row for record in records for row in record["rows"]])
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
     names = [name for name in rows[0] if name != "seconds"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in rows]
