@@ -18,6 +18,8 @@ def write_tables(results: Path, folder: Path) -> None:
             covered.append(record)
         elif path.stem.startswith("poses_"):
             posed += record["cases"]
+        elif "rows" in record:
+            (folder / f"{path.stem}.md").write_text(_table(record["rows"]))
         else:
             (folder / f"{path.stem}.md").write_text(_comparisons(record))
     if covered:

@@ -1,8 +1,8 @@
 """What noise alone does to metrics whose truth is known: python benchmarks/qc/bias.py
 
-* Percent integral uniformity of a perfectly uniform disk, truth 100 %: the value of imgtech, the raw number of
-  the ACR text (highest and lowest mean of a 1 cm2 disk), and the first and last percentile of the pixels, which
-  stand for highest and lowest in pylinac 3.49.
+* Percent integral uniformity of a perfectly uniform disk, truth 100 %: the value of imgtech, the raw number
+  of the ACR text (highest and lowest mean of a 1 cm2 disk), and the first and last percentile of the pixels,
+  which stand for highest and lowest in pylinac 3.49.
 * gCNR of two regions of the same speckle, truth 0: the value of imgtech and one minus the overlap of two
   histograms of 100 bins, the usual way.
 * The sum of a noise power spectrum by the variance of the pixels, truth 1: periodic noise, and regions out of
