@@ -70,7 +70,7 @@ def settings() -> Iterator[Setting]:
                 once,
                 of=("noise_power_spectrum", f"NPS.{method}"),
             )
-    for peak, n_regions, detrend in ((0.35, 12, "plane"), (0.3, 20, "mean")):
+    for peak, n_regions, detrend in ((0.45, 12, "plane"), (0.38, 20, "plane")):
         gain = np.sqrt(7 * f * np.exp(-((f / peak) ** 2) / 2) / math.prod(spacing))
 
         def top(

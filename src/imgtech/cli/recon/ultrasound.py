@@ -63,9 +63,10 @@ def _ultrasound_grid(raw: ChannelData, sound_speed_m_s: float, depth_mm: float |
     if end_mm <= top_mm:
         raise ValueError(f"depth_mm must be beyond the first sample at {top_mm:.3g} mm, got {end_mm}")
     spacing = (wavelength_mm / 4, wavelength_mm / 2)
-    width_mm = raw.probe.n_elements * raw.probe.pitch_mm
+    x_mm = raw.probe.positions_mm[:, 2]
+    width_mm = float(np.ptp(x_mm)) * x_mm.size / max(1, x_mm.size - 1)
     shape = (max(2, round((end_mm - top_mm) / spacing[0])), max(2, round(width_mm / spacing[1])))
-    return ImageGrid(shape=shape, spacing_mm=spacing, center_mm=((top_mm + end_mm) / 2, raw.probe.center_mm))
+    return ImageGrid(shape=shape, spacing_mm=spacing, center_mm=((top_mm + end_mm) / 2, float(x_mm.mean())))
 
 
 def _square_pixels(images: npt.NDArray[Any], grid: ImageGrid) -> npt.NDArray[Any]:

@@ -24,8 +24,8 @@ def pattern(
     Parameters
     ----------
     parts : numpy.ndarray
-        Mean of every line in each of several parts along it, shape ``(parts, lines)``. What differs between the
-        parts of a line is noise, whatever its correlation along the line.
+        Mean of every line in each of several parts along it, shape ``(parts, lines)``. What differs
+        between the parts of a line is noise, whatever its correlation along the line.
     weights : numpy.ndarray
         Pixels behind every mean, of the same shape; 0 where there are none.
     places : numpy.ndarray

@@ -19,8 +19,8 @@ def smooth_peak(x: Floats, y: Floats, spread: Floats) -> tuple[float, float]:
 
     The range is where a moving average stays above 70 % of its maximum; a polynomial of fourth order is
     fitted there with the weights ``1 / spread``. The uncertainty of its slope, which is linear in the
-    values, divided by its curvature is that of the position; half of the distance to the maximum of a fit of third
-    order joins it.
+    values, divided by its curvature is that of the position; half of the distance to the maximum of a fit
+    of third order joins it.
 
     Raises
     ------

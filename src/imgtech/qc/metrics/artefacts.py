@@ -27,9 +27,9 @@ def line_artefact(
 ) -> Measurement:
     r"""Strength of bands, zippers and dead columns: what all pixels of a line have in common.
 
-    The pixels of every column (or row) of a region are averaged in sixteen parts along it. A polynomial across
-    the columns is taken off every part as shading; of what is left, the mean over the parts is the pattern and
-    their scatter the noise of that mean:
+    The pixels of every column (or row) of a region are averaged in sixteen parts along it. A polynomial
+    across the columns is taken off every part as shading; of what is left, the mean over the parts is the
+    pattern and their scatter the noise of that mean:
 
     .. math:: a = \sqrt{\overline{p^2} - \overline{u^2}} .
 
@@ -165,8 +165,8 @@ def streak_artefact(
 ) -> Measurement:
     r"""Strength of straight streaks that run out of a place, such as a metal pin.
 
-    As :func:`line_artefact` with narrow sectors of an annulus for lines, each in sixteen parts along the radius,
-    and waves around the circle up to half of ``trend_order`` for shading. Sectors are a pixel wide at
+    As :func:`line_artefact` with narrow sectors of an annulus for lines, each in sixteen parts along the
+    radius, and waves around the circle up to half of ``trend_order`` for shading. Sectors are a pixel wide at
     the middle radius.
 
     Parameters
