@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ class BeamLines(ArrayValue):
         If the shapes differ.
     """
 
-    data: npt.NDArray[np.generic]
+    data: npt.NDArray[Any]
     sector: PolarGrid
 
     def __post_init__(self) -> None:
@@ -159,7 +160,7 @@ def _header(path: Path) -> tuple[dict[str, str], int]:
     raise ValueError(f"{path.name} is no MetaImage: it has no field ElementDataFile")
 
 
-def _samples(path: Path, fields: dict[str, str], header_bytes: int) -> npt.NDArray[np.generic]:
+def _samples(path: Path, fields: dict[str, str], header_bytes: int) -> npt.NDArray[Any]:
     """Values ``(line, sample)`` of the first frame."""
     try:
         sizes = [int(n) for n in fields["DimSize"].split()]
