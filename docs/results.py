@@ -18,6 +18,8 @@ def write_tables(results: Path, folder: Path) -> None:
             covered.append(record)
         elif path.stem.startswith("poses_"):
             posed += record["cases"]
+        elif "rows" in record:
+            (folder / f"{path.stem}.md").write_text(_table(record["rows"]))
         else:
             (folder / f"{path.stem}.md").write_text(_comparisons(record))
     if covered:
@@ -46,7 +48,10 @@ def _comparisons(record: dict[str, Any]) -> str:
 
 
 def _coverage(records: list[dict[str, Any]]) -> str:
-    rows = [row for record in records for row in record["rows"]]
+    return _table([row for record in records for row in record["rows"]])
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
     names = [name for name in rows[0] if name != "seconds"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in rows]

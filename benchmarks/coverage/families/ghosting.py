@@ -19,12 +19,12 @@ def settings() -> Iterator[Setting]:
     phantom = disk_region(grid, center_mm=center, radius_mm=radius)
     y = grid.coordinates_mm[0][:, None] - center[0]
     ghost = (np.abs(y) > radius) * np.ones(grid.shape)
-    for height in (0.0, 4.0):
+    for height, blur in ((0.0, 0.0), (4.0, 0.0), (1.5, 0.7)):
 
-        def once(rng: np.random.Generator, height: float = height) -> Measurement:
+        def once(rng: np.random.Generator, height: float = height, blur: float = blur) -> Measurement:
             # noise is small against the offset, so the magnitude is Gaussian and the truth exact
-            image = 200 * phantom + 50 + height * ghost + noise(rng, grid.shape, 0.0)
+            image = 200 * phantom + 50 + height * ghost + noise(rng, grid.shape, blur)
             return percent_signal_ghosting(image, grid, center_mm=center, radius_mm=radius)
 
         truth = 100 * (2 * height) / (2 * 250.0)
-        yield Setting("PSG", f"{truth:g} %", truth, once)
+        yield Setting("PSG", f"{truth:g} %, blur {blur:g} px", truth, once, of=("percent_signal_ghosting",))

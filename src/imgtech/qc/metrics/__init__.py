@@ -1,5 +1,6 @@
 """Image-quality metrics on arrays with spacings, one family a file."""
 
+from imgtech.qc.metrics.artefacts import line_artefact, ring_artefact, streak_artefact
 from imgtech.qc.metrics.bars import bar_mtf
 from imgtech.qc.metrics.channels import (
     difference_of_gaussian_channels,
@@ -36,6 +37,7 @@ from imgtech.qc.metrics.points import Points, angle, distance, find_points
 from imgtech.qc.metrics.quanta import dqe, neq
 from imgtech.qc.metrics.rim import Rim, disk_rim
 from imgtech.qc.metrics.roc import auc, detectability_of_auc, roc_curve
+from imgtech.qc.metrics.similarity import nrmse, psnr, rmse, ssim, structural_difference
 from imgtech.qc.metrics.slice_profile import (
     SliceProfile,
     bead_slice_profile,
@@ -99,19 +101,24 @@ __all__ = [
     "hole_dip",
     "independent_pixels",
     "laguerre_gauss_channels",
+    "line_artefact",
     "line_noise_power",
     "low_contrast_limit",
     "neq",
     "noise_power_along",
     "noise_power_spectrum",
     "normalised_snr",
+    "nrmse",
     "opposed_ramps",
     "percent_integral_uniformity",
     "percent_signal_ghosting",
     "plate_signal",
     "profile_width",
+    "psnr",
     "ramp_signal",
     "ramp_slice_profile",
+    "ring_artefact",
+    "rmse",
     "roc_curve",
     "sdnr",
     "slanted_edge_mtf",
@@ -121,6 +128,9 @@ __all__ = [
     "snr_single_image",
     "snr_smoothing",
     "snr_two_images",
+    "ssim",
+    "streak_artefact",
+    "structural_difference",
     "temporal_stability",
     "volume_noise_power",
     "wire_mtf",
