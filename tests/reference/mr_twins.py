@@ -13,7 +13,15 @@ from scipy import special
 from imgtech.geometry import ImageGrid
 from imgtech.io import Series, SeriesTags
 from imgtech.phantoms import CoilSensitivities
-from imgtech.phantoms.twins import MrTwin, Placement, acr_mri_drawing, cosine_shading
+from imgtech.phantoms.twins import (
+    Cylinder,
+    MrSolid,
+    MrTwin,
+    Placement,
+    RampSlot,
+    acr_mri_drawing,
+    cosine_shading,
+)
 from imgtech.qc.roi import ellipse_region
 from imgtech.recon.mri import cartesian
 
@@ -248,3 +256,83 @@ def shading_piu(scan: MrScan, area_mm2: float, disk_mm2: float = 100.0) -> float
         wave = np.sin(2 * np.pi * np.linspace(s - reach, s + reach, 4001) / scan.period_mm)
         means = 1 + scan.shading * wave * _jinc(small, scan.period_mm)
     return float(100 * (1 - np.ptp(means) / (means.max() + means.min())))
+
+
+def plates_twin(thickness_like_mm: float = 5.0, *, stretch: float = 1.0) -> MrTwin:
+    """A MagNET-style slice-width object: nine rods and two pairs of plates in a disk of water."""
+    z = (-40.0, 40.0)
+    solids: dict[str, MrSolid] = {"water": Cylinder(signal=WATER, semi_axes_mm=(91.0, 91.0), z_mm=z)}
+    for i in range(9):
+        v, u = ((k - 1) * 60.0 * stretch for k in divmod(i, 3))
+        solids[f"rod {i + 1}"] = Cylinder(signal=-WATER, center_mm=(v, u), semi_axes_mm=(2.6, 2.6), z_mm=z)
+    for side in (-1, 1):
+        solids[f"plate {side}"] = RampSlot(
+            signal=-WATER,
+            center_mm=(30.0 * side * stretch, 0.0),
+            width_mm=26.0,
+            height_mm=0.25 * thickness_like_mm,
+            slope=side * math.tan(math.radians(11.3)) / stretch,
+            reach_mm=9.0,
+        )
+    return MrTwin(name="plates", solids=solids, facts={"distance": 120.0 * stretch})
+
+
+def flood_twin(radius_mm: float = 95.0) -> MrTwin:
+    """A bottle of water."""
+    water = Cylinder(signal=WATER, semi_axes_mm=(radius_mm, radius_mm), z_mm=(-60.0, 60.0))
+    return MrTwin(name="flood", solids={"water": water}, facts={})
+
+
+def single_images(scan: MrScan, twin: MrTwin, rng: np.random.Generator, n: int = 1) -> list[Series]:
+    """The same slice n times."""
+    found = []
+    for _ in range(n):
+        pixels = twin.images(
+            scan.grid, [scan.placement.z_mm], thickness_mm=scan.thickness_mm, placement=scan.placement,
+            sensitivity=scan.sensitivity, ghost=1j * scan.ghost, sigma=scan.sigma, rng=rng,
+        )  # fmt: skip
+        found.append(as_series(pixels, scan.grid, [0.0], scan.field_t))
+    return found
+
+
+def shading_at(scan: MrScan, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Sensitivity of the one coil at points."""
+    s = x * math.cos(scan.shading_rad) + y * math.sin(scan.shading_rad)
+    return 1 + scan.shading * np.sin(2 * np.pi * s / scan.period_mm)
+
+
+def epi_series(
+    rng: np.random.Generator,
+    *,
+    n_times: int = 120,
+    radius_mm: float = 80.0,
+    center_mm: tuple[float, float] = (0.0, 0.0),
+    sigma: float = 10.0,
+    fluctuation: float = 0.0,
+    drift: float = 0.0,
+    n_lost: int = 2,
+) -> tuple[Series, dict[str, float]]:
+    """A bottle in time: pixel noise, a common fluctuation and a drift that rises all the way."""
+    grid = ImageGrid(shape=(64, 70), spacing_mm=(3.6, 3.4))
+    quiet = (
+        flood_twin(radius_mm)
+        .images(grid, [0.0], thickness_mm=4.0, placement=Placement(center_mm=center_mm))[0]
+        .astype(float)
+    )
+    t = np.linspace(-0.5, 0.5, n_times)
+    course = 1 + drift * t + fluctuation * rng.standard_normal(n_times)
+    course = np.concatenate([[1.4, 1.15][:n_lost], course])
+    noise = sigma * rng.standard_normal((2, len(course), *grid.shape))
+    images = np.abs(course[:, None, None] * quiet + noise[0] + 1j * noise[1])
+    series = as_series(images, grid, np.zeros(len(course)), 3.0)
+    whole = math.hypot(sigma, fluctuation * WATER)
+    square = math.hypot(sigma / 21, fluctuation * WATER)
+    truth = {
+        "signal": WATER,
+        "SNR": WATER / sigma,
+        "SFNR": WATER / whole,
+        "percent fluctuation": 100 * square / WATER,
+        "percent drift": 100 * abs(drift),
+        "radius of decorrelation": whole / square,
+    }
+    return series, truth

@@ -1,9 +1,10 @@
-"""The MagNET test objects: flood (SNR, uniformity), slice width with nine rods (width, geometry), ghosting bottle.
+"""The MagNET test objects: flood, slice width with nine rods, ghosting bottle.
 
-Which object an image shows is told from its content. Sources of the drawing. [S] Read off an open scan of the
-slice-width object (the test data of the open program hazen): two pairs of plates 30 mm above and below the
-middle, nine rods in a square grid. [H] Rods 120 mm from end to end, plates at 11.3 degrees: as that program and
-the published descriptions of the object have them. From memory and not checked: diameter of the rods.
+Which object an image shows is told from its content. Sources of the drawing. [S] Read off an open scan of
+the slice-width object (the test data of the open program hazen): two pairs of plates 30 mm above and below
+the middle, nine rods in a square grid. [H] Rods 120 mm from end to end, plates at 11.3 degrees: as that
+program and the published descriptions of the object have them. From memory and not checked: diameter of the
+rods.
 """
 
 from __future__ import annotations
