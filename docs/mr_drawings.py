@@ -13,8 +13,8 @@ from matplotlib.patches import Circle, Rectangle
 
 from imgtech.phantoms.twins import AcrMriDrawing, acr_mri_drawing, array_holes, spoke_centers
 from imgtech.phantoms.twins.acr_mri import SPOKE_DIAMETERS_MM
-from imgtech.qc.protocols._acr_mri_drawing import RAMP_ROWS_MM, UNIFORM_SHIFT_MM, slice_1
 from imgtech.qc.pose import Box
+from imgtech.qc.protocols._acr_mri_drawing import RAMP_ROWS_MM, UNIFORM_SHIFT_MM, slice_1
 from imgtech.qc.protocols.mr_magnet import PLATE_OFFSET_MM, ROD_STEP_MM
 
 INK, BLUE, GREY = "#222222", "#1f6fb2", "#9a9a9a"

@@ -41,8 +41,10 @@ def test_snr_of_a_bottle_by_every_method(rng: np.random.Generator) -> None:
     level = 1000 * float(shading_at(SCAN, np.array(6.2), np.array(-9.1)))
     pair, single = mr_snr_nema(one, repeat=two), mr_snr_nema(one)
     assert [m.name for m in pair.measurements] == ["SNR of two images", "normalised SNR"]
-    for m in (pair["SNR of two images"], single["SNR from the air"], single["SNR of the smoothed image"]):
+    for m in (pair["SNR of two images"], single["SNR from the air"]):
         assert _near(m, level / 8.0)
+    # the ringing of the edge of unfiltered k-space counts as noise of the smoothed image
+    assert 0.88 * level / 8.0 < single["SNR of the smoothed image"].value < level / 8.0
     factor = math.sqrt(130 * 251 / 2 / 30000) / (0.001 * 0.96 * 1.02 * 5) / math.sqrt(262 * 0.5)
     assert pair["normalised SNR"].value == pytest.approx(factor * pair["SNR of two images"].value, rel=1e-6)
     assert single.notes == one.notes

@@ -48,9 +48,10 @@ ROD_STEP_MM = 60.0
 PLATE_OFFSET_MM = 30.0
 PLATE_RAD = math.radians(11.3)
 _IPEM = Source(document="IPEM Report 112", edition="2017", verified=False)
-_ROD_MM = 5.0
+_ROD_MM = 3.4  # the ring around it just stays inside the water at the corners of the grid
 _ROD_AREA_MM2 = (8.0, 130.0)
 _FEWEST_RODS = 7
+_EDGE_SHIFT_PX = 0.03
 _PLATE_ROWS_MM = 9.0
 _PLATE_REACH_MM = 57.0
 _BOTTLE_SHARE = 0.12
@@ -119,8 +120,9 @@ def mr_magnet(series: Series, *, repeat: Series | None = None, edition: str = "2
 def find_rods(image: Floats, grid: ImageGrid, found: MrObject) -> tuple[Pose, Points] | None:
     """Nine dark rods in a square grid, in the frame of the plates; None where there are too few."""
     smooth = ndimage.gaussian_filter(image, 1.0 / np.asarray(grid.spacing_mm))
-    around = ndimage.median_filter(smooth, size=[2 * round(9.0 / d) + 1 for d in grid.spacing_mm])
-    dark = (smooth < 0.75 * around) & (found.depth_mm > 8.0)
+    filled = np.where(found.depth_mm > 0, smooth, found.signal)
+    around = ndimage.median_filter(filled, size=[2 * round(9.0 / d) + 1 for d in grid.spacing_mm])
+    dark = (smooth < 0.75 * around) & (found.depth_mm > 2.5)
     labels, n = ndimage.label(dark)
     pixel = grid.spacing_mm[0] * grid.spacing_mm[1]
     sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:] * pixel
@@ -220,20 +222,23 @@ def _width_items(image: Floats, grid: ImageGrid, rods: tuple[Pose, Points]) -> I
                 unit="mm",
                 algorithm="marker-centroid-1",
                 definition=_IPEM,
-                measure=lambda of=of, k=k: of(points, k),  # type: ignore[misc]
+                measure=lambda of=of, k=k: _with_ringing(of(points, k), math.sqrt(2), grid),  # type: ignore[misc]
             )
-    for name, field, unit in (
-        ("scale along the plates", "scale_x", "%"),
-        ("scale across the plates", "scale_y", "%"),
-        ("shear", "shear", "rad"),
-        ("distortion", "root_mean_square", "mm"),
+    length = 2 * ROD_STEP_MM
+    for name, field, unit, per_pixel in (
+        ("scale along the plates", "scale_x", "%", 100 / length),
+        ("scale across the plates", "scale_y", "%", 100 / length),
+        ("shear", "shear", "rad", 1 / length),
+        ("distortion", "root_mean_square", "mm", 1.0),
     ):
         yield Item(
             name=name,
             unit=unit,
             algorithm="marker-distortion-1",
             definition=_IPEM,
-            measure=lambda field=field: getattr(_bent(rods), field),  # type: ignore[misc]
+            measure=lambda field=field, per=per_pixel: _with_ringing(  # type: ignore[misc]
+                getattr(_bent(rods), field), per, grid
+            ),
         )
 
 
@@ -252,6 +257,13 @@ def _row(points: Points, k: int) -> Measurement:
 
 def _column(points: Points, k: int) -> Measurement:
     return distance(points, k, 6 + k)
+
+
+def _with_ringing(m: Measurement, per_pixel: float, grid: ImageGrid) -> Measurement:
+    """The ringing of the edge of the object moves a marker by a few hundredths of a pixel."""
+    assert m.uncertainty is not None
+    shift = per_pixel * _EDGE_SHIFT_PX * max(grid.spacing_mm)
+    return dataclasses.replace(m, uncertainty=math.hypot(m.uncertainty, shift))
 
 
 def _flood_items(series: Series, image: Floats, second: Floats | None, found: MrObject) -> Iterator[Item]:
