@@ -9,17 +9,21 @@ from typing import Any
 
 
 def write_tables(results: Path, folder: Path) -> None:
-    """Write one Markdown table for every comparison, and one for all coverage files, into ``folder``."""
+    """Write a Markdown table of every comparison, of all coverage files and of all pose studies."""
     folder.mkdir(parents=True, exist_ok=True)
-    covered = []
+    covered, posed = [], []
     for path in sorted(results.glob("*.json")):
         record = json.loads(path.read_text())
         if path.stem.startswith("coverage_"):
             covered.append(record)
+        elif path.stem.startswith("poses_"):
+            posed += record["cases"]
         else:
             (folder / f"{path.stem}.md").write_text(_comparisons(record))
     if covered:
         (folder / "coverage.md").write_text(_coverage(covered))
+    if posed:
+        (folder / "poses.md").write_text(_poses(posed))
 
 
 def _comparisons(record: dict[str, Any]) -> str:
@@ -46,6 +50,19 @@ def _coverage(records: list[dict[str, Any]]) -> str:
     names = [name for name in rows[0] if name != "seconds"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _poses(cases: list[dict[str, Any]]) -> str:
+    lines = [
+        "| protocol | noise | poses | items | intervals that hold | lowest item | errors | exceptions |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{c['protocol']}` | {c['noise']} | {c['poses']} | {c['items']} | {c['coverage (%)']:.1f} % "
+        f"| {c['lowest item (%)']:.0f} % | {len(c['errors'])} | {len(c['exceptions'])} |"
+        for c in cases
+    ]
     return "\n".join(lines) + "\n"
 
 

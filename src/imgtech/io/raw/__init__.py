@@ -8,6 +8,7 @@ from imgtech.io.raw.ct_scan import CtScan
 from imgtech.io.raw.htc import read_htc
 from imgtech.io.raw.jcampdx import read_jcampdx
 from imgtech.io.raw.mri_scan import MriScan
+from imgtech.io.raw.ndt import read_ndt_fmc
 from imgtech.io.raw.parallel import read_dxchange, read_sinogram
 from imgtech.io.raw.plain import read_raw, write_raw
 from imgtech.io.raw.pulseq import PulseqSequence, read_pulseq
@@ -28,6 +29,7 @@ __all__ = [
     "read_dxchange",
     "read_htc",
     "read_jcampdx",
+    "read_ndt_fmc",
     "read_pulseq",
     "read_pybf",
     "read_pymust",

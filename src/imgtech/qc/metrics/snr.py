@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from imgtech._core.validate import count, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
-from imgtech.qc.metrics._noise import high_passed_size, noise_size, pixel_number, variance
+from imgtech.qc.metrics._noise import filled_box, high_passed_size, noise_size, pixel_number, variance
 from imgtech.qc.roi import checked_region
 
 Floats = npt.NDArray[np.float64]
@@ -63,10 +63,11 @@ def snr_two_images(first: npt.ArrayLike, second: npt.ArrayLike, region: npt.Arra
     >>> abs(m.value - 50) < 2 * m.uncertainty
     True
     """
-    signal = real_image("first", first, 2).astype(np.float64)
-    difference = signal - real_image("second", second, 2, signal.shape)
+    signal = real_image("first", first, 2).astype(np.float64, copy=False)
+    noise = signal - real_image("second", second, 2, signal.shape)
+    noise /= math.sqrt(2)
     regions = _regions(region, signal.shape)
-    return _mean_of_ratios(signal, difference / math.sqrt(2), regions, 1.0, _NEMA, "snr-two-images-2")
+    return _mean_of_ratios(signal, noise, regions, 1.0, _NEMA, "snr-two-images-2")
 
 
 def snr_smoothing(
@@ -237,9 +238,11 @@ def _mean_of_ratios(
     size = noise_size([noise] * len(regions), regions)
     ratios, squares, freedom = [], 0.0, 0.0
     means, deviations = [], []
-    for weights in regions:
-        mean = float(np.vdot(weights, signal) / weights.sum())
-        deviation = math.sqrt(variance(noise, weights) / kept)
+    for region in regions:
+        box = filled_box(region)
+        weights = region[box]
+        mean = float(np.vdot(weights, signal[box]) / weights.sum())
+        deviation = math.sqrt(variance(noise[box], weights) / kept)
         if mean <= 0 or deviation == 0:
             raise ValueError(
                 f"region must hold a positive signal and some noise, got {mean:g} and {deviation:g}"
