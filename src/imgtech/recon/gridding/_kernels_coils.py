@@ -166,9 +166,9 @@ def _write(samples, begin, end, corners, order, phases, weights, taps, local):
 
 @kernel(parallel=True)
 def interpolate_coils(fine, starts, corners, order, phases, weights, taps, out):
-    """Evaluate every point for all coils; ``fine`` is ``(row, 2 * coil * column)``, ``out`` ``(coil, 2 * point)``.
+    """Evaluate every point for all coils.
 
-    The other arguments are those of ``interpolate``, but ``weights`` is flat.
+    ``fine`` is ``(row, column * coil * 2)``, ``out`` is ``(coil, point * 2)``. The other arguments are those of ``interpolate``, but ``weights`` is flat.
     """
     n_parts = 2 * out.shape[0]
     across = fine.shape[1] // (n_parts * TILE)
