@@ -168,7 +168,8 @@ def _write(samples, begin, end, corners, order, phases, weights, taps, local):
 def interpolate_coils(fine, starts, corners, order, phases, weights, taps, out):
     """Evaluate every point for all coils.
 
-    ``fine`` is ``(row, column * coil * 2)``, ``out`` is ``(coil, point * 2)``. The other arguments are those of ``interpolate``, but ``weights`` is flat.
+    ``fine`` is ``(row, column * coil * 2)`` and ``out`` ``(coil, point * 2)``; the other arguments are those
+    of ``interpolate``, but ``weights`` is flat.
     """
     n_parts = 2 * out.shape[0]
     across = fine.shape[1] // (n_parts * TILE)
