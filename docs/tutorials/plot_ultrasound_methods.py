@@ -170,7 +170,8 @@ plt.show()
 # A turning disk
 # --------------
 # 12 frames of a disk that turns at 60 rad/s. Towards the probe is positive. Across a rigid rotation the
-# velocity along the beam grows with x alone, and its slope is the speed of rotation.
+# velocity along the beam grows with x alone, and its slope is the speed of rotation. Elements beside the
+# pixel look at it under an angle and see less of its motion along z: about 1 % at this f-number.
 
 disk = speckle(((13, 23), (-5, 5)), density_per_mm2=12, rng=rng)
 centre = np.array([18.0, 0.0])
@@ -192,7 +193,7 @@ z, x = np.meshgrid(*view.coordinates_mm, indexing="ij")
 core = np.hypot(z - 18, x) < 4
 slope, _ = np.polyfit(1e-3 * x[core], flow.velocity_m_s[core], 1)
 fig, axis = plt.subplots(figsize=(6, 4.5), layout="constrained")
-bright = flow.power > 0.01 * flow.power.max()
+bright = flow.power > 0.001 * flow.power.max()
 shown = axis.imshow(
     np.where(bright, flow.velocity_m_s, np.nan),
     cmap="RdBu_r",

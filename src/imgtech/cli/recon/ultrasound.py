@@ -10,10 +10,11 @@ import numpy.typing as npt
 import typer
 from scipy.io import whosmat
 
+from imgtech._core.extras import require
 from imgtech.cli._exit import one_sentence
 from imgtech.cli.recon._output import HDF5, Out, Source, save, say
 from imgtech.geometry import ImageGrid
-from imgtech.io.raw import ChannelData, read_ndt_fmc, read_plus_lines, read_pybf, read_pymust
+from imgtech.io.raw import ChannelData, read_ndt_fmc, read_picmus, read_plus_lines, read_pybf, read_pymust
 from imgtech.recon.ultrasound import delay_and_sum, envelope, log_compress, rf_to_iq, scan_convert
 
 LINES = (".mha", ".mhd")
@@ -38,7 +39,7 @@ def us(
         tuple[float, float] | None, typer.Option(help="Lines only: angle of the first and last line.")
     ] = None,
 ) -> None:
-    """Channel data to B-mode: PyMUST .mat, full-matrix capture .mat, pybf .hdf5; lines of PLUS .mha/.mhd."""
+    """Channel data to B-mode: PyMUST or full-matrix .mat, pybf or PICMUS .hdf5; lines of PLUS .mha/.mhd."""
     with one_sentence():
         if path.suffix.lower() in LINES:
             _fan(path, out, radii_mm, angles_deg, dynamic_range_db)
@@ -67,12 +68,17 @@ def us(
 def _read(path: Path, given: dict[str, float]) -> ChannelData:
     """Choose the reader by the kind of file and what it holds."""
     if path.suffix.lower() in HDF5:
-        return read_pybf(path, **given)
+        return read_picmus(path) if _is_picmus(path) else read_pybf(path, **given)
     try:
         names = {name for name, _, _ in whosmat(path)} if path.is_file() else set()
     except Exception:  # damaged: the reader says so
         names = set()
     return read_ndt_fmc(path, **given) if "exp_data" in names else read_pymust(path)
+
+
+def _is_picmus(path: Path) -> bool:
+    h5py = require("h5py", "raw")
+    return path.is_file() and bool(h5py.is_hdf5(path)) and "US" in h5py.File(path, "r")
 
 
 def _fan(
