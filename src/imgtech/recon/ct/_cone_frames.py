@@ -105,6 +105,7 @@ def filter_rows(rows: FloatArray, columns: Columns, response: FloatArray) -> Flo
     half *= response
     spectrum = np.zeros((*half.shape[:-1], columns.n_fft * 3 // 4 + 1), half.dtype)
     spectrum[..., : half.shape[-1]] = half
+    del half
     fine = scipy.fft.irfft(spectrum, columns.n_fft * 3 // 2, axis=-1, workers=workers)
     return np.asarray(fine[..., columns.begin : columns.begin + columns.n_samples])
 
@@ -133,8 +134,9 @@ def view_blocks(
             views = chosen[begin : begin + size]
             for k in range(0, len(views), part):
                 some = views[k : k + part]
-                filtered = _filter(projections[some], beam, columns, response, weights[some], taper)
-                _lay_out(filtered, beam, columns, orbit, some, frames[k : k + len(some)])
+                rows = _filter(projections[some], beam, columns, response, weights[some], taper)
+                _lay_out(rows, beam, columns, orbit, some, frames[k : k + len(some)])
+                del rows  # not to be held while the next ones are made
             yield _block(frames[: len(views)], beam, grid, orbit, views)
 
 

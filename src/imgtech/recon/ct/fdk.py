@@ -86,9 +86,9 @@ def fdk(
 
     Notes
     -----
-    Memory besides the projections: the result, rounded up to 16 slices, and a block of 4 to 32 views
-    whose frames fill 8 MB; everything made of such a block takes about seven times that, more only if
-    four frames are larger.
+    Memory at its peak, besides the projections: the result and 100 MB (64 MB of them for the frames of up
+    to 32 views), more only where four frames of about 6 values a detector element do not fit 64 MB. Small
+    scans take less.
 
     References
     ----------
