@@ -80,9 +80,9 @@ def fdk(
     ------
     ValueError
         If the projections do not have the shape of the beam or hold NaN or infinity, heights differ
-        between views, a focal spot is shifted, the views do not cover every line, the detector does not
-        see the axis or sees no voxel in every view, the source would be inside the grid, the grid does
-        not have three axes, or the window is unknown.
+        between views, a focal spot is shifted, there are fewer than 6 views or they do not cover every
+        line, the detector does not see the axis or sees no voxel in every view, the source would be inside
+        the grid, the grid does not have three axes, or the window is unknown.
 
     Notes
     -----
