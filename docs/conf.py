@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from drawings import draw_all
+from flat_drawings import draw_flat
 from phantom_drawings import draw_phantoms
 from results import write_tables
 
@@ -61,4 +62,5 @@ suppress_warnings = ["config.cache"]
 HERE = Path(__file__).parent
 draw_all(HERE / "_static" / "drawings")
 draw_phantoms(HERE / "_static" / "drawings")
+draw_flat(HERE / "_static" / "drawings")
 write_tables(HERE.parent / "benchmarks" / "results", HERE / "_static" / "tables")

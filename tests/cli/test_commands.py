@@ -119,10 +119,10 @@ def test_qc_lists_the_protocols_with_their_editions():
         (("info", "{tmp}/nowhere"), "no such file or folder"),
         (("info", "{tmp}"), "no DICOM file"),
         (("recon", "mri", "{tmp}"), "no file named fid"),
-        (("recon", "mri", "{tmp}/nowhere"), "no such folder"),
+        (("recon", "mri", "{tmp}/nowhere"), "no such file or folder"),
         (("recon", "ct", "{tmp}/a.npz"), "no such file"),
         (("recon", "ct", "{tmp}/a.h5"), "no such file"),
-        (("recon", "ct", "{tmp}/a.npz", "--axis", "3"), "--axis is for HDF5"),
+        (("recon", "ct", "{tmp}/a.npz", "--axis", "x"), "--axis must be a channel"),
         (("recon", "us", "{tmp}/a.mat"), "no such file"),
         (("recon", "us", "{tmp}/a.hdf5"), "no such file"),
     ],
@@ -274,6 +274,24 @@ def test_recon_us_of_the_simulation_runs_with_a_depth_and_a_sound_speed(data, tm
     assert np.load(tmp_path / "image.npy").min() == pytest.approx(-40.0)
     too_short = call("recon", "us", path, "--out", tmp_path, "--depth-mm", 0.0001)
     assert too_short.exit_code == 2
+
+
+def test_recon_us_reads_full_matrices_and_beamformed_lines(data, tmp_path):
+    notch = data("us_raw/ndt_fmc_aluminium_notch.mat")
+    result = call("recon", "us", notch, "--out", tmp_path / "a", "--depth-mm", 50, "--f-number", 0.7)
+    assert result.exit_code == 0, result.stderr
+    assert "64 transmit(s) x 64 elements" in result.stdout
+    assert len(np.load(tmp_path / "a" / "image.npy")) == 1
+    lines = data("us_raw/BkCurvilinearRfData.igs.mhd")
+    places = ("--radii-mm", 10, 60, "--angles-deg", -70, 70)
+    result = call("recon", "us", lines, "--out", tmp_path / "b", *places)
+    assert result.exit_code == 0, result.stderr
+    fan = np.load(tmp_path / "b" / "image.npy")[0]
+    assert fan[0, 0] == fan[-1, -1] == -60.0
+    assert fan[250].max() > -30
+    without = call("recon", "us", lines, "--out", tmp_path / "c")
+    assert without.exit_code == 2
+    assert "--radii-mm and --angles-deg" in without.stderr
 
 
 def test_qc_of_a_real_phantom_is_complete(data, tmp_path):

@@ -218,3 +218,27 @@ def test_files_without_preamble_are_read(data) -> None:
     series = read_series(data("xray_planar/qc3.dcm"))
     assert series.pixels.shape == (1, 768, 1024)
     assert any("detector" in note for note in series.notes)
+
+
+def test_nuclear_slices_lie_where_the_slice_vector_says(tmp_path: Path) -> None:
+    """Stored from the top down, spacing negative: the third frame is the second slice."""
+    import pydicom
+    from pydicom.dataset import Dataset
+
+    path = write_slice(tmp_path / "nm.dcm", z_mm=0.0, pixels=np.stack([stored(0), stored(1), stored(2)]))
+    ds = pydicom.dcmread(path)
+    del ds.ImagePositionPatient, ds.ImageOrientationPatient
+    ds.Modality, ds.NumberOfFrames, ds.SliceVector, ds.SpacingBetweenSlices = "NM", 3, [1, 3, 2], -2.5
+    detector = Dataset()
+    detector.ImagePositionPatient, detector.ImageOrientationPatient = [1.0, 2.0, 30.0], [1, 0, 0, 0, 1, 0]
+    ds.DetectorInformationSequence = [detector]
+    ds.save_as(path)
+    series = read_series(path)
+    np.testing.assert_allclose(series.positions_mm, [25.0, 27.5, 30.0])
+    np.testing.assert_array_equal(series.pixels, np.stack([stored(1), stored(2), stored(0)]))
+    assert series.origin_mm == (1.0, 2.0, 25.0)
+    del ds.SliceVector, ds.DetectorInformationSequence
+    ds.save_as(path)
+    numbered = read_series(path)
+    np.testing.assert_array_equal(numbered.positions_mm, [0.0, 1.0, 2.0])
+    assert any("positions are their numbers" in note for note in numbered.notes)

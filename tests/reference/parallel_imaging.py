@@ -84,3 +84,40 @@ def masked(kspace, first, step):
     out = np.zeros_like(kspace)
     out[:, first::step] = kspace[:, first::step]
     return out
+
+
+def grappa_loops_2d(kspace, acquired, first, steps, calibration, kernel_size, regularization):
+    """As :func:`grappa_loops` for gaps along both axes: each missing sample looked up in a dictionary."""
+    (high, wide), (ry, rx) = kernel_size, steps
+    offsets = [
+        (ry * (j - (high - 1) // 2), rx * (i - (wide - 1) // 2)) for j in range(high) for i in range(wide)
+    ]
+    places = [(y, x) for y in range(ry) for x in range(rx) if y or x]
+    _, ny, nx = kspace.shape
+    lattice = {(y, x) for y in range(first[0], ny, ry) for x in range(first[1], nx, rx)}
+
+    def gather(data, known, y, x):
+        shifted = [(y + dy, x + dx) for dy, dx in offsets]
+        return np.array([[coil[p] if p in known else 0 for p in shifted] for coil in data]).ravel()
+
+    cy, cx = calibration.shape[1:]
+    everywhere = {(y, x) for y in range(cy) for x in range(cx)}
+    bases = [
+        (y, x)
+        for y, x in sorted(everywhere)
+        if all((y + dy, x + dx) in everywhere for dy, dx in [*offsets, *places])
+    ]
+    left = np.array([gather(calibration, everywhere, y, x) for y, x in bases])
+    gram = left.conj().T @ left
+    gram = gram + regularization * np.trace(gram).real / len(gram) * np.eye(len(gram))
+    out = np.where(acquired, kspace, 0)
+    known = out.copy()
+    for py, px in places:
+        right = np.array([calibration[:, y + py, x + px] for y, x in bases])
+        weights = np.linalg.solve(gram, left.conj().T @ right)
+        for y in range(first[0] - ry, ny, ry):
+            for x in range(first[1] - rx, nx, rx):
+                ty, tx = y + py, x + px
+                if 0 <= ty < ny and 0 <= tx < nx and not acquired[ty, tx]:
+                    out[:, ty, tx] = gather(known, lattice, y, x) @ weights
+    return out

@@ -7,16 +7,27 @@ from imgtech.geometry.epi import delayed_positions, trapezoid_positions
 from imgtech.geometry.fan import FanBeam
 from imgtech.geometry.grid import ImageGrid, sample_positions
 from imgtech.geometry.mri import Trajectory
+from imgtech.geometry.probes import ConvexArray, ElementArray, MatrixArray
+from imgtech.geometry.scan_grids import PolarGrid, ScanLines
+from imgtech.geometry.transmits import Photoacoustic, PointSources, SphericalWaves
 from imgtech.geometry.ultrasound import LinearArray, PlaneWaves
 
 __all__ = [
     "ConeBeam",
     "ConeVectors",
+    "ConvexArray",
+    "ElementArray",
     "FanBeam",
     "ImageGrid",
     "LinearArray",
+    "MatrixArray",
     "ParallelBeam",
+    "Photoacoustic",
     "PlaneWaves",
+    "PointSources",
+    "PolarGrid",
+    "ScanLines",
+    "SphericalWaves",
     "Trajectory",
     "delayed_positions",
     "sample_positions",

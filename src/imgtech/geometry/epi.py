@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import CubicSpline
+import scipy  # scipy.interpolate is loaded at first use: it takes longer than all else here
 
 from imgtech._core.validate import count, finite, floats, not_negative, positive
 
@@ -122,4 +122,4 @@ def delayed_positions(positions_per_mm: npt.ArrayLike, delay_samples: float) -> 
     if abs(delay) > 4:
         raise ValueError(f"delay_samples must lie within -4 and 4, got {delay_samples!r}")
     index = np.arange(len(positions))
-    return np.asarray(CubicSpline(index, positions)(index + delay))
+    return np.asarray(scipy.interpolate.CubicSpline(index, positions)(index + delay))

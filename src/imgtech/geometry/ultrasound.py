@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import count, finite, floats, positive
+from imgtech.geometry._points import set_clock
 from imgtech.geometry.grid import sample_positions
 
 
@@ -63,6 +64,16 @@ class LinearArray:
         """x position of every element, shape ``(n_elements,)``."""
         return sample_positions(self.n_elements, self.pitch_mm, self.center_mm)
 
+    @property
+    def positions_mm(self) -> npt.NDArray[np.float64]:
+        """Centres of the elements ``(n_elements, 3)`` as ``(z, y, x)``."""
+        return np.stack([0 * self.elements_mm, 0 * self.elements_mm, self.elements_mm], axis=1)
+
+    @property
+    def normals(self) -> npt.NDArray[np.float64]:
+        """Unit vectors ``(n_elements, 3)`` along which the elements look, as ``(z, y, x)``."""
+        return np.tile([1.0, 0.0, 0.0], (self.n_elements, 1))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlaneWaves(ArrayValue):
@@ -84,6 +95,9 @@ class PlaneWaves(ArrayValue):
         Time of the first sample: one number, or one a transmit.
     pulse_delay_s : float, optional
         Time from the start of the emitted pulse to the peak of the received one.
+    elevations_rad : array_like of float, optional
+        Steering out of the (x, z) plane, for volumes: the wave runs along
+        :math:`(\cos\theta\cos\phi, \sin\phi, \sin\theta\cos\phi)` in ``(z, y, x)``.
 
     Raises
     ------
@@ -103,20 +117,22 @@ class PlaneWaves(ArrayValue):
     sampling_hz: float
     start_s: npt.NDArray[np.float64] | float = 0.0
     pulse_delay_s: float = 0.0
+    elevations_rad: npt.NDArray[np.float64] | float = 0.0
 
     def __post_init__(self) -> None:
         angles = floats("angles_rad", self.angles_rad)
         if (np.abs(angles) >= np.pi / 2).any():
             raise ValueError(f"angles_rad must lie within +-pi/2, got {angles.tolist()}")
-        start = floats("start_s", np.atleast_1d(self.start_s))
-        if start.size not in (1, angles.size):
-            raise ValueError(f"start_s must hold 1 or {angles.size} values, got {start.size}")
-        start = np.broadcast_to(start, angles.shape).copy()
-        start.setflags(write=False)
+        elevations = floats("elevations_rad", np.atleast_1d(self.elevations_rad))
+        if elevations.size not in (1, angles.size) or (np.abs(elevations) >= np.pi / 2).any():
+            raise ValueError(
+                f"elevations_rad must hold 1 or {angles.size} values within +-pi/2, got {elevations.tolist()}"
+            )
+        elevations = np.broadcast_to(elevations, angles.shape).copy()
+        elevations.setflags(write=False)
         object.__setattr__(self, "angles_rad", angles)
-        object.__setattr__(self, "sampling_hz", positive("sampling_hz", self.sampling_hz))
-        object.__setattr__(self, "start_s", start)
-        object.__setattr__(self, "pulse_delay_s", finite("pulse_delay_s", self.pulse_delay_s))
+        object.__setattr__(self, "elevations_rad", elevations)
+        set_clock(self, angles.size)
 
     @classmethod
     def from_degrees(
@@ -139,3 +155,16 @@ class PlaneWaves(ArrayValue):
     def n_transmits(self) -> int:
         """Number of transmits."""
         return len(self.angles_rad)
+
+    @property
+    def directions(self) -> npt.NDArray[np.float64]:
+        """Unit vectors ``(transmit, 3)`` along which the waves run, as ``(z, y, x)``."""
+        flat = np.cos(self.elevations_rad)
+        return np.stack(
+            [np.cos(self.angles_rad) * flat, np.sin(self.elevations_rad), np.sin(self.angles_rad) * flat],
+            axis=1,
+        )
+
+    def paths_mm(self, points_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Way from time zero to points ``(..., 3)``, shape ``(transmit, ...)``: negative before it."""
+        return np.moveaxis(np.asarray(points_mm @ self.directions.T), -1, 0)

@@ -11,6 +11,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from imgtech.io._nuclear import slice_place
 from imgtech.io.series import SeriesTags
 
 _SHARED = "SharedFunctionalGroupsSequence"
@@ -96,6 +97,10 @@ def frames(dataset: Dataset, path: Path) -> Iterator[Frame]:
         header = _Header(dataset, index)
         spacing, keyword = _spacing(header)
         slope = header.number("RescaleSlope")
+        position = header.numbers("ImagePositionPatient", 3)
+        orientation = header.numbers("ImageOrientationPatient", 6)
+        if position is None or orientation is None:
+            position, orientation = slice_place(dataset, index) or (position, orientation)
         yield Frame(
             path=path,
             index=index,
@@ -103,8 +108,8 @@ def frames(dataset: Dataset, path: Path) -> Iterator[Frame]:
             shape=(int(dataset.Rows), int(dataset.Columns)),
             spacing_mm=spacing,
             spacing_keyword=keyword,
-            position_mm=header.numbers("ImagePositionPatient", 3),
-            orientation=header.numbers("ImageOrientationPatient", 6),
+            position_mm=position,
+            orientation=orientation,
             thickness_mm=header.number("SliceThickness"),
             slope=1.0 if slope is None else slope,
             intercept=header.number("RescaleIntercept") or 0.0,

@@ -73,7 +73,8 @@ def read_series(
         ``(slope * stored + intercept) / (slope * scale_slope)``,
 
     the ones the reconstruction computed and the only ones that can be compared between series [1]_.
-    Real World Value Mapping is not applied.
+    Real World Value Mapping is not applied. Slices of a nuclear medicine volume lie where its slice vector
+    says; its images that are not slices (detectors, projections) are numbered from 0.
 
     Parameters
     ----------
@@ -186,15 +187,20 @@ def _build(stack: _Stack, allow_gaps: bool) -> Series:
     first = stack.frames[0]
     if first.spacing_mm is None:
         raise ValueError(f"{first.path} does not say its pixel spacing")
-    if len(stack.frames) > 1 and any(f.position_mm is None or f.orientation is None for f in stack.frames):
+    lost = len(stack.frames) > 1 and any(f.position_mm is None or f.orientation is None for f in stack.frames)
+    if lost and stack.info.modality != "NM":
         raise ValueError(f"{first.path} and the rest of {stack.info} do not say where the slices lie")
     orientation = first.orientation or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
     normal = np.cross(orientation[:3], orientation[3:])
     where = np.array([np.dot(normal, f.position_mm or (0.0, 0.0, 0.0)) for f in stack.frames])
+    if lost:
+        where = np.arange(len(stack.frames), dtype=np.float64)
     order = np.argsort(where, kind="stable")
     ordered = [stack.frames[i] for i in order]
     notes = _check_positions(where[order], ordered, allow_gaps)
     notes += _notes(ordered)
+    if lost:
+        notes.append("images without a place (detectors, projections): positions are their numbers")
     return Series(
         pixels=_pixels(ordered),
         spacing_mm=first.spacing_mm,

@@ -14,8 +14,11 @@ from imgtech.qc.limits import read_baselines, with_limits
 from imgtech.qc.protocols._acr_mri_limits import EDITIONS as ACR_MRI_EDITIONS
 from imgtech.qc.protocols.acr_ct import ACR_CT_EDITIONS, acr_ct
 from imgtech.qc.protocols.acr_mri_large import acr_mri_large
+from imgtech.qc.protocols.acr_mri_medium import acr_mri_medium
 from imgtech.qc.protocols.catphan import CATPHAN_EDITIONS, catphan
 from imgtech.qc.protocols.ct_water import CT_WATER_EDITIONS, ct_water
+from imgtech.qc.protocols.gamma_bars import GAMMA_BARS_EDITIONS, gamma_bars
+from imgtech.qc.protocols.gamma_flood import GAMMA_FLOOD_EDITIONS, gamma_flood
 from imgtech.qc.report import Report
 
 
@@ -30,10 +33,16 @@ class _Protocol:
 _STACK = (5, 10_000)
 _PROTOCOLS = {
     "acr-mri-large": _Protocol(
-        editions=ACR_MRI_EDITIONS,
+        editions=ACR_MRI_EDITIONS["large"],
         modality="MR",
         n_images=(11, 11),
         measure=lambda series, edition: acr_mri_large(series, edition=edition),
+    ),
+    "acr-mri-medium": _Protocol(
+        editions=ACR_MRI_EDITIONS["medium"],
+        modality="MR",
+        n_images=(11, 11),
+        measure=lambda series, edition: acr_mri_medium(series, edition=edition),
     ),
     "acr-ct": _Protocol(
         editions=tuple(ACR_CT_EDITIONS),
@@ -46,6 +55,18 @@ _PROTOCOLS = {
         modality="CT",
         n_images=(1, 10_000),
         measure=lambda series, edition: ct_water(series, edition=edition),
+    ),
+    "gamma-flood": _Protocol(
+        editions=tuple(GAMMA_FLOOD_EDITIONS),
+        modality="NM",
+        n_images=(1, 8),
+        measure=lambda series, edition: gamma_flood(series, edition=edition),
+    ),
+    "gamma-bars": _Protocol(
+        editions=GAMMA_BARS_EDITIONS,
+        modality="NM",
+        n_images=(1, 1),
+        measure=lambda series, edition: gamma_bars(series, edition=edition),
     ),
     **{
         f"catphan-{model}": _Protocol(

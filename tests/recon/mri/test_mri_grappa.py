@@ -8,7 +8,7 @@ import pytest
 from imgtech.geometry import Trajectory
 from imgtech.phantoms import CoilSensitivities, complex_gaussian, shepp_logan
 from imgtech.recon.mri import grappa, kspace_to_image, root_sum_of_squares
-from reference.parallel_imaging import grappa_loops
+from reference.parallel_imaging import grappa_loops, grappa_loops_2d
 
 COILS = CoilSensitivities.ring(n_coils=8, radius_mm=110.0, start_rad=0.3)
 
@@ -47,6 +47,43 @@ def test_closed_form_head_is_filled(step, limit):
     image = root_sum_of_squares(kspace_to_image(filled))
     assert np.linalg.norm(image - truth) / np.linalg.norm(truth) < limit
     assert filled.dtype == np.complex64
+
+
+@pytest.mark.parametrize(
+    ("first", "steps", "size", "shape"),
+    [
+        ((0, 0), (2, 2), (2, 3), (17, 20)),
+        ((1, 0), (2, 3), (3, 2), (19, 22)),
+        ((1, 2), (3, 3), (2, 2), (20, 19)),
+        ((0, 1), (1, 2), (3, 2), (13, 16)),
+    ],
+)
+def test_samples_missing_along_both_axes_are_those_of_a_loop(first, steps, size, shape, rng):
+    kspace = complex_gaussian(np.zeros((3, *shape)), sigma=1.0, rng=rng)
+    mask = np.zeros(shape, dtype=bool)
+    mask[first[0] :: steps[0], first[1] :: steps[1]] = True
+    if steps[0] > 1:
+        mask[4:14, 5:17] = True
+    calibration = complex_gaussian(np.zeros((3, 12, 11)), sigma=1.0, rng=rng)
+    filled = grappa(kspace, mask, calibration, kernel_size=size, regularization=0.01)
+    expected = grappa_loops_2d(kspace, mask, first, steps, calibration, size, 0.01)
+    last = [np.flatnonzero(mask.any(axis=1 - axis)).max() for axis in (0, 1)]
+    inside = np.s_[:, : last[0] + steps[0], : last[1] + steps[1]]
+    np.testing.assert_allclose(filled[inside], expected[inside], atol=1e-10)
+    assert (filled[:, ~mask][:, :5] != 0).all()
+
+
+def test_a_head_with_gaps_along_both_axes_is_filled_from_its_own_centre():
+    kspace = head()
+    mask = np.zeros((121, 96), dtype=bool)
+    mask[1::2, ::2] = True
+    mask[48:74, 34:60] = True
+    filled = grappa(kspace, mask)
+    truth = root_sum_of_squares(kspace_to_image(kspace))
+    image = root_sum_of_squares(kspace_to_image(filled))
+    assert np.linalg.norm(image - truth) / np.linalg.norm(truth) < 0.03
+    apart = grappa(kspace, mask & (np.indices(mask.shape)[0] >= 0), kspace[:, 48:74, 34:60])
+    np.testing.assert_array_equal(filled, apart)
 
 
 def test_separate_calibration_fills_as_embedded_does():
@@ -97,6 +134,7 @@ def test_the_scale_of_the_data_changes_nothing_but_the_scale():
 
 
 MASK = pattern(24, 0, 2, 11)
+LATTICE = np.outer(np.arange(24) % 2 == 0, np.arange(9) % 2 == 1)
 K = np.random.default_rng(4).normal(size=(2, 24, 9))
 
 
@@ -109,6 +147,10 @@ K = np.random.default_rng(4).normal(size=(2, 24, 9))
         (lambda: grappa(K, MASK, K[:1]), "calibration must have 2 coils"),
         (lambda: grappa(K, MASK, K * 0), "calibration must not be all zero"),
         (lambda: grappa(K, MASK[:-1]), "mask must be boolean with shape"),
+        (
+            lambda: grappa(K, LATTICE & (np.arange(24 * 9).reshape(24, 9) != 6 * 9 + 3)),
+            "mask must hold every R-th",
+        ),
         (lambda: grappa(K, MASK.astype(int)), "mask must be boolean"),
         (lambda: grappa(K, np.zeros(24, dtype=bool)), "mask must have at least 2 acquired lines"),
         (lambda: grappa(K, np.isin(np.arange(24), [0, 3, 5, 8])), "mask must hold every R-th line"),

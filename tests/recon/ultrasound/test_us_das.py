@@ -210,7 +210,12 @@ def test_input_is_left_alone(rng):
         ({"f_number": -1.0}, "f_number must not be negative"),
         ({"sound_speed_m_s": 0.0}, "sound_speed_m_s must be positive"),
         ({"grid": ImageGrid(shape=(3, 3), spacing_mm=(1.0, 1.0))}, "above the probe"),
-        ({"grid": ImageGrid(shape=(3, 3, 3), spacing_mm=(1.0,) * 3)}, "two axes"),
+        ({"interpolation": "spline"}, "interpolation must be one of"),
+        ({"directivity": "hard"}, "directivity must be one of"),
+        ({"directivity": "soft"}, "frequency_hz must be given"),
+        ({"receive_weights": np.ones(12)}, "receive_weights must have shape"),
+        ({"transmit_weights": np.ones((3, 16, 23))}, "transmit_weights must have shape"),
+        ({"transmit_weights": [1.0, np.nan, 1.0]}, "transmit_weights must be finite"),
     ],
 )
 def test_wrong_values_are_named(change, message):

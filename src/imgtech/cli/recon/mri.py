@@ -45,6 +45,8 @@ def mri(
         if path.is_dir():
             _bruker(path, out, window, zero_fill)
             return
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file or folder")
         beside = path.with_suffix(".seq")
         played = sequence or (beside if beside.is_file() else None)
         if played is not None:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import positive
-from imgtech.geometry import LinearArray, PlaneWaves
+from imgtech.geometry.probes import Probe
+from imgtech.geometry.transmits import Transmits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,9 +23,9 @@ class ChannelData(ArrayValue):
     data : numpy.ndarray
         RF ``(transmit, element, sample)``, or ``(transmit, element, sample, frame)``, in the number
         format of the file.
-    probe : LinearArray
+    probe : LinearArray, ConvexArray, MatrixArray or ElementArray
         The elements.
-    waves : PlaneWaves
+    waves : PlaneWaves, SphericalWaves, PointSources or Photoacoustic
         The transmits and their clock.
     center_hz : float
         Centre frequency of the probe.
@@ -44,8 +45,8 @@ class ChannelData(ArrayValue):
     """
 
     data: npt.NDArray[Any]
-    probe: LinearArray
-    waves: PlaneWaves
+    probe: Probe
+    waves: Transmits
     center_hz: float
     sound_speed_m_s: float
     bandwidth_hz: float | None = None

@@ -1,4 +1,4 @@
-"""Plain binary projections with their geometry in a small YAML file beside them."""
+"""Plain binary or TIFF projections with their geometry in a small YAML file beside them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from imgtech._core.extras import require
+from imgtech._core.validate import one_of
 from imgtech.geometry import ConeBeam, FanBeam, ParallelBeam
 from imgtech.io.atomic import write_bytes, write_text
 from imgtech.io.raw.ct_scan import CtScan
+from imgtech.io.raw.tiff_scan import Pages, read_field, to_slices
+from imgtech.io.tiff import read_tiff_stack
 
 _BEAMS = {"parallel": ParallelBeam, "fan": FanBeam, "cone": ConeBeam}
 _TYPES = ("float32", "float64", "uint16", "int16", "uint32", "int32", "uint8")
@@ -19,7 +22,7 @@ _FIELDS = ("flats", "darks")
 
 
 def read_raw(path: str | Path) -> CtScan:
-    """Read projections from a binary file that a YAML file describes.
+    """Read projections from a binary file or TIFF images that a YAML file describes.
 
     .. code-block:: yaml
 
@@ -37,6 +40,10 @@ def read_raw(path: str | Path) -> CtScan:
           channel_spacing_mm: 0.2
         flats: {data: flats.raw, type: uint16, shape: [10, 1, 640]}   # optional, darks as well
 
+    ``data`` may also name a TIFF file or a folder of them; type and shape then come from the images. A page
+    is the sinogram of a slice, or with ``pages: views`` the radiograph of a view; of a cone it always is the
+    radiograph of a view. Pages of ``flats`` and ``darks`` are as in :func:`read_tiff_scan`.
+
     Parameters
     ----------
     path : str or pathlib.Path
@@ -52,10 +59,10 @@ def read_raw(path: str | Path) -> CtScan:
     FileNotFoundError
         If the YAML file or a binary file is not there.
     ImportError
-        If PyYAML is not installed.
+        If PyYAML is not installed, or tifffile for TIFF images.
     ValueError
-        If the description is no YAML mapping, an entry is missing or unknown, or a binary file does not
-        have the size of its shape and type.
+        If the description is no YAML mapping, an entry is missing or unknown, a binary file does not have
+        the size of its shape and type, or a TIFF file is not readable.
 
     Examples
     --------
@@ -80,18 +87,27 @@ def read_raw(path: str | Path) -> CtScan:
         raise ValueError(f"{file}: no readable YAML, {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{file}: must be a mapping with data, type, shape and beam")
-    sinogram = _binary(file, content, "the file")
-    fields = {name: _binary(file, content[name], name) for name in _FIELDS if content.get(name)}
-    known = {"data", "type", "shape", "quantity", "beam", *_FIELDS}
+    known = {"data", "type", "shape", "pages", "quantity", "beam", *_FIELDS}
     try:
+        beam = _beam(content.get("beam"))
+        pages: Any = one_of("pages", content.get("pages", "slices"), ("slices", "views"))
+        of_cone = isinstance(beam, ConeBeam)  # a page is a view, and the axes of a cone begin with it
+        sinogram = _projections(file, content, "the file", "slices" if of_cone else pages)
+        fields = {
+            name: _field(file, content[name], name, "views" if of_cone else pages)
+            for name in _FIELDS
+            if content.get(name)
+        }
         return CtScan(
             sinogram=sinogram,
-            beam=_beam(content.get("beam")),
+            beam=beam,
             quantity=content.get("quantity", "line integrals"),
             header={name: value for name, value in content.items() if name not in known},
             **fields,
         )
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
+        if str(error).startswith(str(file.parent)):
+            raise
         raise ValueError(f"{file}: {error}") from error
 
 
@@ -143,6 +159,22 @@ def write_raw(scan: CtScan, path: str | Path) -> Path:
     except yaml.YAMLError as error:
         raise ValueError(f"header must hold plain values, {' '.join(str(error).split())}") from error
     return file
+
+
+def _projections(file: Path, entry: Any, name: str, pages: Pages) -> np.ndarray:
+    images = _images(file, entry)
+    return _binary(file, entry, name) if images is None else to_slices(read_tiff_stack(images), pages)
+
+
+def _field(file: Path, entry: Any, name: str, pages: Pages) -> np.ndarray:
+    images = _images(file, entry)
+    return _binary(file, entry, name) if images is None else read_field(images, pages)
+
+
+def _images(file: Path, entry: Any) -> Path | None:
+    """The TIFF file or the folder that an entry names, or None."""
+    source = file.parent / str(entry["data"]) if isinstance(entry, dict) and "data" in entry else file
+    return source if source.suffix.lower() in (".tif", ".tiff") or source.is_dir() else None
 
 
 def _binary(file: Path, entry: Any, name: str) -> np.ndarray:

@@ -205,12 +205,12 @@ def angle(points: Points, first: int, corner: int, second: int) -> Measurement:
             raise ValueError(f"the markers must lie apart, got {first}, {corner} and {second}")
         turns.append(np.array([arm[1], -arm[0]]) / square)
     one, two = (math.atan2(end[0] - c[0], end[1] - c[1]) for end in (a, b))
-    square = turns[0] ** 2 @ u_a**2 + turns[1] ** 2 @ u_b**2 + (turns[1] - turns[0]) ** 2 @ u_c**2
+    variance = float(turns[0] ** 2 @ u_a**2 + turns[1] ** 2 @ u_b**2 + (turns[1] - turns[0]) ** 2 @ u_c**2)
     return Measurement(
         name="angle",
         value=math.remainder(two - one, 2 * math.pi),
         unit="rad",
-        uncertainty=math.sqrt(float(square)),
+        uncertainty=math.sqrt(variance),
         definition=_IPEM,
         algorithm=_ALGORITHM,
     )

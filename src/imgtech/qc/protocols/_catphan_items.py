@@ -133,7 +133,7 @@ def _insert(scan: CatPhanScan, insert: Insert) -> Measurement:
         sensitometry_slices(scan),
         uniform_field(scan),
         region_mm=INSERT_ROI_MM,
-        blur_mm=scan.blur_mm,
+        blur_mm=_blur_mm(scan),
         definition=MANUAL,
     )
 
@@ -256,6 +256,18 @@ def _mtf(scan: CatPhanScan) -> MTF:
     return disk_mtf(scan.image(indices)[box], grid, center_mm=center, radius_mm=rod.radius_mm)
 
 
+@lru_cache(maxsize=8)
+def _blur_mm(scan: CatPhanScan) -> float:
+    """Standard deviation of the blur: across the wires, or, without wires, of the rim of the Teflon rod."""
+    if scan.blur_mm > 0:
+        return scan.blur_mm
+    try:
+        half = _mtf(scan).at(0.5).value
+    except ValueError:
+        half = None
+    return 0.0 if not half else math.sqrt(math.log(2) / 2) / math.pi / half
+
+
 def _contrast(scan: CatPhanScan, rod: ContrastRod) -> Measurement:
     """Mean well inside a rod minus that of the ring around, over the whole module."""
     indices = scan.inside(scan.drawing.low_contrast)
@@ -270,7 +282,7 @@ def _contrast(scan: CatPhanScan, rod: ContrastRod) -> Measurement:
         raise ValueError(f"the rod of {rod.diameter_mm:g} mm holds {int(inside.sum())} pixels, needed 3")
     patch = image[box]
     region = disk_region(scan.grid, center_mm=center, radius_mm=_ROD_PART * radius)
-    lost = lost_share(radius, _ROD_PART * radius, scan.blur_mm)
+    lost = lost_share(radius, _ROD_PART * radius, _blur_mm(scan))
     value = (region_mean(image, region) - float(patch[around].mean())) / (1 - lost)
     alike = disk_scatter(image, scan.grid, scan.place(indices, (0.0, 0.0)), 40.0, _ROD_PART * radius)
     spread = math.hypot(alike.deviation_hu, SPILL_DOUBT * lost * value) / (1 - lost)

@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 SIDES = {"top": -90.0, "right": 0.0, "bottom": 90.0, "left": 180.0}
 DETECT_MM = 5.0
 ONE_SIDED_95 = 1.645
-_WIDENED = 1.2
+_WIDENED = {"peak": 1.2, "mean": 1.5}
 _ENOUGH_SLICES = 6
 _BEAD_GAP_MM = 1.5
 _IEC = Source(
@@ -203,12 +203,13 @@ def _nps(scan: CTScan, field: UniformField) -> NPS:
 def _frequency(scan: CTScan, field: UniformField, which: str) -> Measurement:
     """Peak or mean frequency of the spectrum, its uncertainty widened.
 
-    In simulated scans both scatter by 1.1 to 1.3 times the uncertainty that comes with the spectrum.
+    In simulated scans of 50 poses the peak scatters by 1.1 to 1.2 times, the mean by 1.2 to 1.5 times the
+    uncertainty that comes with the spectrum.
     """
     nps = _nps(scan, field)
     m = nps.peak_frequency() if which == "peak" else nps.mean_frequency()
     details = {**m.details, "highest frequency (1/mm)": float(nps.radial_frequencies_per_mm[-1])}
-    return dataclasses.replace(m, uncertainty=_WIDENED * (m.uncertainty or 0.0), details=details)
+    return dataclasses.replace(m, uncertainty=_WIDENED[which] * (m.uncertainty or 0.0), details=details)
 
 
 def _detectable(scan: CTScan, field: UniformField) -> Measurement:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import CubicSpline
+import scipy  # scipy.interpolate is loaded at first use: it takes longer than all else here
 
 from imgtech.geometry import ConeBeam, ImageGrid, sample_positions
 from imgtech.recon.ct._cone_coverage import LARGEST_CUT, farthest_mm
@@ -77,8 +77,8 @@ def to_parallel(data: FloatArray, beam: ConeBeam) -> ParallelViews:
     n_half_positions = int(min(-low, high) / spacing_mm)
     positions_mm = sample_positions(2 * n_half_positions + 1, spacing_mm, 0.0)
     index = np.arange(beam.n_channels)
-    channels = np.stack([CubicSpline(s_mm, index)(positions_mm) for s_mm, _ in rays])
-    turns = np.stack([CubicSpline(s_mm, turn)(positions_mm) for s_mm, turn in rays])
+    channels = np.stack([scipy.interpolate.CubicSpline(s_mm, index)(positions_mm) for s_mm, _ in rays])
+    turns = np.stack([scipy.interpolate.CubicSpline(s_mm, turn)(positions_mm) for s_mm, turn in rays])
     row_shift = -shifts[:, 0] * (beam.magnification - 1.0) / beam.row_spacing_mm
     views = np.empty((beam.n_views, len(positions_mm), beam.n_rows), data.dtype)
     to_positions(data, _cosines(beam), states, channels, row_shift, views)

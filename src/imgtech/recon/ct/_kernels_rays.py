@@ -132,40 +132,63 @@ def project_fan(
 
 
 @helper
-def _spread_edges(values, begin_plane, along, across, ahead, slope, steps, pixels):
-    """Transpose of :func:`_project_edges` for some planes."""
-    n_planes, n = pixels.shape
-    for p in range(n_planes):
-        distance = begin_plane + p - along
-        if distance * ahead < _NEAREST:
-            continue
-        scale = 1.0 / distance
-        step, row = steps[p], pixels[p]
-        begin, end, begin_behind, end_behind = _inside(across, distance, slope, n)
-        for e in range(numba.uint64(begin), numba.uint64(end)):
-            place = _place(across, distance, slope[e])
-            i = numba.uint32(numba.int32(place))
-            value = scale * values[e]
-            step[i] += value
-            row[i] += (place - numba.int32(place)) * value
-        total = 0.0
-        for e in range(numba.uint64(begin_behind), numba.uint64(end_behind)):
-            total += values[e]
-        step[n] += scale * total
+def _spread_edges(values, sign, p, along, across, slope, step, row):
+    """Spread the edges of channels that cross a plane inside, and say which ones do so behind pixel n - 1."""
+    distance = p - along
+    begin, end, begin_behind, end_behind = _inside(across, distance, slope, len(row))
+    scale = sign / distance
+    for e in range(numba.uint64(begin), numba.uint64(end)):
+        place = _place(across, distance, slope[e])
+        i = numba.uint32(numba.int32(place))
+        value = scale * values[e]
+        step[i] += value
+        row[i] += (place - numba.int32(place)) * value
+    return begin_behind, end_behind
 
 
 @helper
-def _spread_tile(values, along, across, slope, ahead, count, touching, begin_plane, out):
+def _sum(values, begin, end):
+    """Sum from ``begin`` to ``end``, with a minus sign where the end comes first."""
+    total = 0.0
+    for c in range(begin, end):
+        total += values[c]
+    for c in range(end, begin):
+        total -= values[c]
+    return total
+
+
+@helper
+def _spread_segment(values, both, begin_plane, along, across, ahead, slope, touching, steps, pixels):
+    """Transpose of :func:`_project_edges` and the difference of edges that follows it, for some planes.
+
+    A channel with both edges behind a row gives nothing, exactly: only those with one there are summed.
+    """
+    n, n_pixels = len(values), pixels.shape[1]
+    for p in range(len(pixels)):
+        plane, step, row = begin_plane + p, steps[p], pixels[p]
+        if (plane - along) * ahead < _NEAREST:
+            continue
+        if touching:
+            begin, end = _spread_edges(both, 1.0, plane, along, across, slope, step, row)
+            near, far = (min(begin, n), min(end, n)), (max(begin - 1, 0), max(end - 1, 0))
+        else:
+            near = _spread_edges(values, -1.0, plane, along, across, slope[:n], step, row)
+            far = _spread_edges(values, 1.0, plane, along, across, slope[n:], step, row)
+        behind = _sum(values, far[0], near[0]) + _sum(values, near[1], far[1])
+        step[n_pixels] += behind / (plane - along)
+
+
+@helper
+def _spread_tile(values, both, along, across, slope, ahead, count, touching, begin_plane, out):
     """Spread all segments over the planes of one tile, then undo :func:`_integrate`."""
     n_planes, n = out.shape
     steps, pixels = np.zeros((n_planes, n + 1)), np.zeros((n_planes, n))
     for s in range(len(along)):
         n_lists, size, _ = _edges(count[s], touching)
-        for k in range(n_lists):
-            some = slice(k * size, (k + 1) * size)
-            _spread_edges(
-                values[s, some], begin_plane, along[s], across[s], ahead[s], slope[s, some], steps, pixels
-            )
+        of_channels, of_edges, rays = values[s, : count[s]], both[s, :size], slope[s, : n_lists * size]
+        _spread_segment(
+            of_channels, of_edges, begin_plane, along[s], across[s], ahead[s], rays, touching, steps, pixels
+        )
     for p in range(n_planes):
         total = 0.0
         for i in range(n - 1, -1, -1):
@@ -178,45 +201,36 @@ def adjoint_fan(
     sinogram, n_by_y, view, first, count, along, across, slope, step, way_mm, touching, pixels, transposed
 ):
     """Transpose of :func:`project_fan`: the image is the sum of ``pixels`` and the transpose of the other."""
-    values = np.zeros(slope.shape)
+    values = np.empty(step.shape)
+    both = np.zeros((len(view), step.shape[1] + 1 if touching else 0))  # of edges that channels share
     for s in numba.prange(len(view)):
         _, _, far = _edges(count[s], touching)
         for c in range(count[s]):
             value = way_mm[s, c] * abs(step[s, c]) / (slope[s, c + far] - slope[s, c])
-            value *= sinogram[view[s], first[s] + c]
-            values[s, c + far] += value
-            values[s, c] -= value
+            values[s, c] = value * sinogram[view[s], first[s] + c]
+            if touching:
+                both[s, c + 1] += values[s, c]
+                both[s, c] -= values[s, c]
     ahead = np.sign(step[:, 0])
-    m = n_by_y
     n_tiles = (pixels.shape[0] + _PLANES - 1) // _PLANES
     n_tiles_x = (transposed.shape[0] + _PLANES - 1) // _PLANES
     for tile in numba.prange(n_tiles + n_tiles_x):
-        if tile < n_tiles:
-            some = slice(tile * _PLANES, (tile + 1) * _PLANES)
-            _spread_tile(
-                values[:m],
-                along[:m],
-                across[:m],
-                slope[:m],
-                ahead[:m],
-                count[:m],
-                touching,
-                some.start,
-                pixels[some],
-            )
-        else:
-            some = slice((tile - n_tiles) * _PLANES, (tile - n_tiles + 1) * _PLANES)
-            _spread_tile(
-                values[m:],
-                along[m:],
-                across[m:],
-                slope[m:],
-                ahead[m:],
-                count[m:],
-                touching,
-                some.start,
-                transposed[some],
-            )
+        by_y = tile < n_tiles
+        a, b = (0, n_by_y) if by_y else (n_by_y, len(view))
+        begin = _PLANES * (tile if by_y else tile - n_tiles)
+        target = (pixels if by_y else transposed)[begin : begin + _PLANES]
+        _spread_tile(
+            values[a:b],
+            both[a:b],
+            along[a:b],
+            across[a:b],
+            slope[a:b],
+            ahead[a:b],
+            count[a:b],
+            touching,
+            begin,
+            target,
+        )
 
 
 @kernel(parallel=True)
@@ -378,20 +392,7 @@ def _spread_plane(
 
 @helper
 def _spread_over(
-    sums,
-    by_y,
-    p,
-    count,
-    along,
-    across,
-    slope,
-    step,
-    touching,
-    height,
-    rise,
-    far_row,
-    ramp,
-    columns,
+    sums, by_y, p, count, along, across, slope, step, touching, height, rise, far_row, ramp, columns
 ):
     """Spread all segments over one plane."""
     column = np.zeros(len(ramp))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import BSpline, make_interp_spline
+import scipy  # scipy.interpolate is loaded at first use: it takes longer than all else here
 
 from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam, sample_positions
 from imgtech.recon.ct.weights import LARGEST_GAP_RATIO
@@ -50,7 +50,7 @@ def to_parallel(stack: FloatArray, fan: FanBeam, grid: ImageGrid) -> tuple[Float
         spline = _along_views(views, angles, is_turn)
         total, weight = np.zeros(parallel.shape), np.zeros(parallel.shape)
         for column, j in enumerate(np.flatnonzero(seen)):
-            curve = BSpline(spline.t, np.ascontiguousarray(spline.c[:, column]), _DEGREE)
+            curve = scipy.interpolate.BSpline(spline.t, np.ascontiguousarray(spline.c[:, column]), _DEGREE)
             for turn, target in ((0.0, j), (np.pi, len(gamma) - 1 - j)):
                 trust, beta = _trust_of_views(theta + turn + gamma[j], angles, fan.half_fan_rad, is_turn)
                 total[:, target] += trust * trust_mm[j] * curve(beta)
@@ -100,7 +100,7 @@ def _sorted_views(angles_rad: Floats) -> tuple[Floats, npt.NDArray[np.intp], flo
     return turned[order], order, float(np.median(distinct)), is_turn
 
 
-def _along_views(views: Floats, angles: Floats, is_turn: bool) -> BSpline:
+def _along_views(views: Floats, angles: Floats, is_turn: bool) -> scipy.interpolate.BSpline:
     """Spline through the views of one slice, those of the same angle averaged, closed if a full turn."""
     first = np.flatnonzero(np.diff(angles, prepend=-np.inf) > _SAME_ANGLE_RAD)
     repeats = np.diff(first, append=len(angles))
@@ -110,13 +110,15 @@ def _along_views(views: Floats, angles: Floats, is_turn: bool) -> BSpline:
         n = min(len(angles), _WRAPPED_VIEWS)
         views = np.concatenate([views[-n:], views, views[:n]])
         angles = np.concatenate([angles[-n:] - 2 * np.pi, angles, angles[:n] + 2 * np.pi])
-    return make_interp_spline(angles, views, k=_DEGREE)
+    return scipy.interpolate.make_interp_spline(angles, views, k=_DEGREE)
 
 
 def _along_channels(sinogram: FloatArray, fan: FanBeam, gamma: Floats) -> Floats:
     distance = fan.source_detector_mm
     positions_mm = distance * (np.tan(gamma) if fan.detector == "flat" else gamma)
-    spline = make_interp_spline(fan.channels_mm, sinogram.astype(np.float64), k=_DEGREE, axis=-1)
+    spline = scipy.interpolate.make_interp_spline(
+        fan.channels_mm, sinogram.astype(np.float64), k=_DEGREE, axis=-1
+    )
     return np.asarray(spline(positions_mm))
 
 

@@ -76,8 +76,8 @@ class ToeplitzNormal(LinearOperator):
 
     def __post_init__(self) -> None:
         weights = self.weights
-        w = np.ones(self.trajectory.shape) if weights is None else np.asarray(weights, dtype=np.float64)
-        w = real_image("weights", w, len(self.trajectory.shape), self.trajectory.shape)
+        given = np.ones(self.trajectory.shape) if weights is None else np.asarray(weights, dtype=np.float64)
+        w = real_image("weights", given, len(self.trajectory.shape), self.trajectory.shape)
         if w.min() < 0:
             raise ValueError(f"weights must not be negative, got {w.min()}")
         if self.grid.ndim != 2:
@@ -136,7 +136,20 @@ class ToeplitzNormal(LinearOperator):
             convolve(image, spectrum, plane, target)
         return out
 
-    adjoint = forward
+    def adjoint(self, y: npt.ArrayLike) -> ComplexArray:
+        """Apply the operator, which is its own adjoint.
+
+        Parameters
+        ----------
+        y : array_like
+            Image ``(y, x)``, or ``(coil, y, x)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the same shape; complex128 for double precision, else complex64.
+        """
+        return self.forward(y)
 
 
 def convolve(

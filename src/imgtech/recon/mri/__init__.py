@@ -6,18 +6,21 @@ from imgtech.recon.mri.combine import CompressedCoils, compress_coils, roemer_co
 from imgtech.recon.mri.espirit import espirit_maps, projection_residual
 from imgtech.recon.mri.fft import image_to_kspace, kspace_to_image
 from imgtech.recon.mri.ghost import GhostPhase, correct_ghost, ghost_phase, navigator_phase
-from imgtech.recon.mri.grappa import grappa
+from imgtech.recon.mri.grappa import GrappaNoise, grappa, grappa_noise
 from imgtech.recon.mri.gridding import gridding, radial_density
 from imgtech.recon.mri.noise import noise_covariance, prewhiten
 from imgtech.recon.mri.paravision import paravision_images
 from imgtech.recon.mri.partial_fourier import partial_fourier
 from imgtech.recon.mri.regrid import regrid_readout
 from imgtech.recon.mri.sense import SenseResult, sense
+from imgtech.recon.mri.snr import Replicas, pseudo_replicas, snr_units
 from imgtech.recon.mri.windows import kspace_window
 
 __all__ = [
     "CompressedCoils",
     "GhostPhase",
+    "GrappaNoise",
+    "Replicas",
     "SenseResult",
     "cartesian",
     "cg_sense",
@@ -26,6 +29,7 @@ __all__ = [
     "espirit_maps",
     "ghost_phase",
     "grappa",
+    "grappa_noise",
     "gridding",
     "image_to_kspace",
     "kspace_to_image",
@@ -36,9 +40,11 @@ __all__ = [
     "partial_fourier",
     "prewhiten",
     "projection_residual",
+    "pseudo_replicas",
     "radial_density",
     "regrid_readout",
     "roemer_combine",
     "root_sum_of_squares",
     "sense",
+    "snr_units",
 ]

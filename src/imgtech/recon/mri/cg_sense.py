@@ -128,4 +128,5 @@ class _CoilNormal(LinearOperator):
             out += np.conj(coil) * self.normal.forward(coil * image)
         return out
 
-    adjoint = forward
+    def adjoint(self, y: npt.ArrayLike) -> ComplexArray:
+        return self.forward(y)

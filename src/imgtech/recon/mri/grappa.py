@@ -1,13 +1,19 @@
-"""GRAPPA: fill lines of k-space that were left out, from their neighbours in all coils."""
+"""GRAPPA: fill samples of k-space that were left out, from their neighbours in all coils."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.linalg import solve
+from scipy.linalg import blas, solve
 
-from imgtech._core.validate import ComplexArray, complex_image, count, not_negative
+from imgtech._core.frozen import ArrayValue
+from imgtech._core.validate import ComplexArray, FloatArray, complex_image, count, not_negative
+from imgtech.recon.mri._pattern import Pattern, calibration_block, regular_pattern
+from imgtech.recon.mri.fft import kspace_to_image
+from imgtech.recon.mri.noise import prewhiten
 
 BLOCK = 1 << 22
 """Complex numbers in one block of windows: 32 MB in single precision."""
@@ -21,30 +27,30 @@ def grappa(
     kernel_size: tuple[int, int] = (4, 5),
     regularization: float = 1e-4,
 ) -> ComplexArray:
-    r"""Fill the lines that a regular undersampling along y left out.
+    r"""Fill what a regular undersampling along y, or along y and x, left out.
 
     A sample that was not acquired is a weighted sum of the acquired ones around it in all coils. The
-    weights are those that predict the calibration data best, for every place between two acquired lines
+    weights are those that predict the calibration data best, for every place between the acquired samples
     and every coil, from one system of equations:
 
     .. math:: (A^H A + \lambda\, \overline{\operatorname{diag}(A^H A)})\, w = A^H b.
 
-    Acquired samples, embedded calibration lines among them, are returned as they are. Samples beyond
+    Acquired samples, embedded calibration data among them, are returned as they are. Samples beyond
     the edge of k-space count as zero.
 
     Parameters
     ----------
     kspace : array_like
-        Full raster ``(coil, y, x)``; what it holds in lines that were not acquired is ignored.
+        Full raster ``(coil, y, x)``; what it holds where nothing was acquired is ignored.
     mask : array_like of bool
-        Shape ``(y,)``: the lines that were acquired. Every R-th, from any first line, and any further
-        lines; R is the widest gap. Lines more than R - 1 outside the first and the last acquired line
-        (partial Fourier) stay zero.
+        Shape ``(y,)``, the lines that were acquired, or ``(y, x)``, the samples. Every R-th along each axis,
+        from any first one, and any further ones; R is the widest gap. Samples more than R - 1 outside the
+        first and the last acquired ones (partial Fourier) stay zero.
     calibration : array_like, optional
         Fully sampled data of the same coils and the same spacing in k-space, ``(coil, y, x)`` of any
-        size; by default the longest run of acquired lines.
+        size; by default the largest block of acquired samples.
     kernel_size : tuple of int, optional
-        Acquired lines along y, and samples along x, that a weighted sum reaches over.
+        Acquired samples along y and along x that a weighted sum reaches over.
     regularization : float, optional
         The factor :math:`\lambda`, relative to the mean of the diagonal: independent of the data's scale.
 
@@ -56,7 +62,7 @@ def grappa(
     Raises
     ------
     ValueError
-        If a sample is not finite, the acquired lines or the calibration are all zero, the pattern is not
+        If a sample is not finite, the acquired samples or the calibration are all zero, the pattern is not
         regular, or the calibration is missing, too small for the kernel or of another number of coils.
 
     References
@@ -76,106 +82,229 @@ def grappa(
     True
     """
     array = complex_image("kspace", kspace, 3)
-    acquired = _checked_mask(mask, array.shape[1])
-    size = count("kernel_size", kernel_size[0]), count("kernel_size", kernel_size[1])
+    pattern = regular_pattern(mask, array.shape[1:])
     weight = not_negative("regularization", regularization)
-    out = np.where(acquired[:, None], array, 0).astype(array.dtype)
+    size = count("kernel_size", kernel_size[0]), count("kernel_size", kernel_size[1])
+    out = np.where(pattern.acquired, array, 0).astype(array.dtype, copy=False)
     if not out.any():
-        raise ValueError("kspace must not be all zero on the acquired lines")
-    first, step = _regular_pattern(acquired)
-    if step == 1:
+        raise ValueError("kspace must not be all zero where it was acquired")
+    if pattern.steps == (1, 1):
         return out
-    source = out[:, _longest_run(acquired)] if calibration is None else _checked(calibration, len(array))
-    weights = _weights(source, size, step, weight)
-    filled = _apply(out[:, first::step], weights.astype(array.dtype), size, step)
-    lines = first - step + np.arange(filled.shape[1])
-    last = int(np.flatnonzero(acquired)[-1])
-    begin = int(np.flatnonzero(acquired)[0])
-    wanted = (lines >= max(0, begin - step + 1)) & (lines < min(array.shape[1], last + step))
-    wanted[wanted] &= ~acquired[lines[wanted]]
-    out[:, lines[wanted]] = filled[:, wanted]
+    source = _calibration(array, pattern, calibration)
+    weights = _weights(source, size, pattern.steps, weight).astype(array.dtype)
+    (fy, fx), (ry, rx) = pattern.first, pattern.steps
+    filled = _apply(out[:, fy::ry, fx::rx], weights, size, pattern.steps)
+    top, left = (ry - fy) * (ry > 1), (rx - fx) * (rx > 1)  # the cells begin before the first sample
+    filled = filled[:, top : top + array.shape[1], left : left + array.shape[2]]
+    _, ny, nx = filled.shape
+    np.copyto(out[:, :ny, :nx], filled, where=pattern.missing[:ny, :nx])
     return out
 
 
-def _checked_mask(mask: npt.ArrayLike, n_lines: int) -> npt.NDArray[np.bool_]:
-    array = np.asarray(mask)
-    if array.dtype != np.bool_ or array.shape != (n_lines,):
-        raise ValueError(
-            f"mask must be boolean with shape ({n_lines},), got {array.dtype} with shape {array.shape}"
-        )
-    if np.count_nonzero(array) < 2:
-        raise ValueError(f"mask must have at least 2 acquired lines, got {np.count_nonzero(array)}")
-    return array
+@dataclass(frozen=True, eq=False)
+class GrappaNoise(ArrayValue):
+    """What :func:`grappa` does to noise, see :func:`grappa_noise`.
+
+    Parameters
+    ----------
+    g_factor : numpy.ndarray
+        Geometry factor, shape ``(y, x)``: noise over that of the full raster and over the root of the
+        acceleration.
+    noise : numpy.ndarray
+        Standard deviation of the real part of the noise in the combined image, same shape, in the units of
+        :func:`kspace_to_image` (over those of ``maps``).
+    """
+
+    g_factor: FloatArray
+    noise: FloatArray
 
 
-def _checked(calibration: npt.ArrayLike, n_coils: int) -> ComplexArray:
-    array = complex_image("calibration", calibration, 3)
-    if len(array) != n_coils:
-        raise ValueError(f"calibration must have {n_coils} coils like kspace, got {len(array)}")
-    return array
+def grappa_noise(
+    kspace: npt.ArrayLike,
+    mask: npt.ArrayLike,
+    calibration: npt.ArrayLike | None = None,
+    *,
+    noise_covariance: npt.ArrayLike,
+    maps: npt.ArrayLike | None = None,
+    kernel_size: tuple[int, int] = (4, 5),
+    regularization: float = 1e-4,
+) -> GrappaNoise:
+    r"""Noise and g-factor of a GRAPPA image, from the weights themselves.
 
+    In the image the weights are a matrix :math:`W(r)` from the folded coil images to the filled ones. With
+    the combination :math:`p(r)` of the coils the noise of the image is
 
-def _regular_pattern(acquired: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """First line below R, and R, of the regular pattern inside ``acquired``."""
-    lines = np.flatnonzero(acquired)
-    step = int(np.diff(lines).max())
-    for first in range(step):
-        regular = np.arange(first, len(acquired), step)
-        inner = regular[(regular >= lines[0]) & (regular <= lines[-1])]
-        if len(inner) and acquired[inner].all():
-            return first, step
-    raise ValueError(
-        f"mask must hold every R-th line; its widest gap is {step}, but not every {step}th is there"
+    .. math:: \sigma^2 = \frac{1}{2 R}\, p\, W \Psi\, W^H p^H, \qquad
+              g = \frac{\sigma}{\sqrt{R}\, \sigma_\text{full}}.
+
+    It is the noise of the regular pattern: embedded calibration lines that were acquired lower it further.
+    Samples near the edge of k-space, where the sum runs out of neighbours, are taken like the others.
+
+    Parameters
+    ----------
+    kspace, mask, calibration, kernel_size, regularization
+        As in :func:`grappa`.
+    noise_covariance : array_like
+        Shape ``(coil, coil)``, see :func:`noise_covariance`.
+    maps : array_like, optional
+        Sensitivities of :func:`roemer_combine`, shape ``(coil, y, x)``. Without them the coils are combined
+        as the root sum of squares of the filled images, whose noise is that of the signal's own weights.
+
+    Returns
+    -------
+    GrappaNoise
+        ``.g_factor`` and ``.noise``.
+
+    Raises
+    ------
+    ValueError
+        As :func:`grappa`; if ``maps`` have another shape than ``kspace``.
+
+    References
+    ----------
+    F. A. Breuer et al., General formulation for quantitative g-factor calculation in GRAPPA
+    reconstructions, Magnetic Resonance in Medicine 62 (2009) 739-746, doi:10.1002/mrm.22066.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imgtech.geometry import ImageGrid, Trajectory
+    >>> from imgtech.phantoms import CoilSensitivities, uniform_disk
+    >>> from imgtech.recon.mri import grappa_noise
+    >>> grid = ImageGrid.fft((48, 40), spacing_mm=(4.0, 4.0))
+    >>> coils = CoilSensitivities.ring(n_coils=6, radius_mm=110.0)
+    >>> kspace = uniform_disk(radius_mm=70.0).kspace(Trajectory.of_grid(grid), coils)
+    >>> mask = np.arange(48) % 2 == 0
+    >>> found = grappa_noise(kspace, mask, kspace[:, 12:36], noise_covariance=np.eye(6))
+    >>> print(round(float(np.median(found.g_factor[14:34, 12:28])), 1))
+    1.5
+    """
+    array = complex_image("kspace", kspace, 3)
+    filled = grappa(array, mask, calibration, kernel_size=kernel_size, regularization=regularization)
+    pattern = regular_pattern(mask, array.shape[1:])
+    images = kspace_to_image(filled)
+    if maps is not None:
+        combination = complex_image("maps", maps, 3)
+        if combination.shape != array.shape:
+            raise ValueError(f"maps must have shape {array.shape} like kspace, got {combination.shape}")
+        factor = prewhiten(np.eye(len(array), dtype=np.complex128), noise_covariance)  # inverse of L
+        inverse = factor.conj().T @ factor
+        rows = np.einsum("cyx,cd->dyx", combination.conj(), inverse)
+        power = np.einsum("dyx,dyx->yx", rows, combination).real
+        p = np.where(power > 0, rows / np.where(power > 0, power, 1), 0)
+    else:
+        length = np.sqrt(np.sum(np.abs(images.astype(np.complex128)) ** 2, axis=0))
+        p = np.where(length > 0, images.conj() / np.where(length > 0, length, 1), 0)
+    weights = (
+        np.zeros((0, 0), np.complex128)
+        if pattern.steps == (1, 1)
+        else _weights(_calibration(array, pattern, calibration), kernel_size, pattern.steps, regularization)
     )
+    unfolded = _folded_weights(p, weights, kernel_size, pattern.steps)
+    matrix = complex_image("noise_covariance", noise_covariance, 2, (len(array), len(array)))
+    acceleration = pattern.steps[0] * pattern.steps[1]
+    noise = np.sqrt(_quadratic(unfolded, matrix) / (2 * acceleration))
+    full = np.sqrt(_quadratic(p, matrix) / 2)
+    g = np.where(full > 0, noise / np.where(full > 0, full, 1) / np.sqrt(acceleration), 0)
+    number = array.real.dtype
+    return GrappaNoise(g_factor=g.astype(number), noise=noise.astype(number))
 
 
-def _longest_run(acquired: npt.NDArray[np.bool_]) -> slice:
-    edges = np.diff(np.concatenate([[0], acquired.astype(np.int8), [0]]))
-    starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    longest = int(np.argmax(stops - starts))
-    return slice(int(starts[longest]), int(stops[longest]))
+def _quadratic(rows: ComplexArray, matrix: ComplexArray) -> FloatArray:
+    """The variance ``p matrix p^H`` at every pixel, ``rows`` with the coil first."""
+    return np.maximum(np.einsum("cyx,cd,dyx->yx", rows, matrix, rows.conj(), optimize=True).real, 0)
+
+
+def _folded_weights(
+    p: ComplexArray, weights: npt.NDArray[np.complex128], size: tuple[int, int], steps: tuple[int, int]
+) -> ComplexArray:
+    """The row ``p W`` of every pixel: what each folded coil image counts in the combined image."""
+    if not weights.size:
+        return p
+    n_coils, ny, nx = p.shape
+    kernel = weights.reshape(n_coils, *size, n_coils, -1)  # source coil, j, i, target coil, place
+    out = np.array(p, dtype=np.complex128)
+    row, column = np.arange(ny) - ny // 2, np.arange(nx) - nx // 2
+    for number, (my, mx) in enumerate(_places(steps)):
+        dy = steps[0] * (np.arange(size[0]) - (size[0] - 1) // 2) - my
+        dx = steps[1] * (np.arange(size[1]) - _left(size[1], steps[1])) - mx
+        waves = (
+            np.exp(-2j * np.pi * np.outer(dy, row) / ny),
+            np.exp(-2j * np.pi * np.outer(dx, column) / nx),
+        )
+        for source in range(n_coils):
+            spectrum = np.einsum("jic,jy,ix->cyx", kernel[source, :, :, :, number], *waves, optimize=True)
+            out[source] += (p * spectrum).sum(axis=0)
+    return out
+
+
+def _calibration(array: ComplexArray, pattern: Pattern, given: npt.ArrayLike | None) -> ComplexArray:
+    if given is None:
+        rows, columns = calibration_block(pattern.acquired)
+        return array[:, rows, columns]
+    found = complex_image("calibration", given, 3)
+    if len(found) != len(array):
+        raise ValueError(f"calibration must have {len(array)} coils like kspace, got {len(found)}")
+    return found
+
+
+def _places(steps: tuple[int, int]) -> list[tuple[int, int]]:
+    """The places of a cell of the pattern that were not acquired."""
+    return [(y, x) for y in range(steps[0]) for x in range(steps[1]) if (y, x) != (0, 0)]
+
+
+def _left(size: int, step: int) -> int:
+    """Sources left of the cell; in the middle of the kernel where every column was acquired."""
+    return size // 2 if step == 1 else (size - 1) // 2
 
 
 def _weights(
-    calibration: ComplexArray, size: tuple[int, int], step: int, weight: float
+    calibration: ComplexArray, size: tuple[int, int], steps: tuple[int, int], weight: float
 ) -> npt.NDArray[np.complex128]:
-    """Weights, shape (coil * kernel, coil * (R - 1)), from the normal equations of all windows."""
+    """Weights, shape (coil * kernel, coil * places), from the normal equations of all windows."""
     ny, nx = calibration.shape[1:]
-    rows = (size[0] - 1) * step + 1
-    reach = max(rows, ((size[0] + 1) // 2) * step)
-    if ny < reach or nx < size[1]:
+    base = ((size[0] - 1) // 2) * steps[0], _left(size[1], steps[1]) * steps[1]
+    span = (size[0] - 1) * steps[0] + 1, (size[1] - 1) * steps[1] + 1
+    reach = max(span[0], base[0] + steps[0]), max(span[1], base[1] + steps[1])
+    if ny < reach[0] or nx < reach[1]:
         raise ValueError(
-            f"calibration must have at least {reach} lines of {size[1]} samples for kernel_size {size} and "
-            f"acceleration {step}, got {ny} lines of {nx}"
+            f"calibration must have at least {reach[0]} lines of {reach[1]} samples for kernel_size {size} "
+            f"and acceleration {steps}, got {ny} lines of {nx}"
         )
     if not calibration.any():
         raise ValueError("calibration must not be all zero")
-    windows = sliding_window_view(calibration.astype(np.complex128), (reach, size[1]), axis=(1, 2))
+    windows = sliding_window_view(calibration.astype(np.complex128), reach, axis=(1, 2))
     n_windows = windows.shape[1] * windows.shape[2]
-    sources = windows[..., :rows:step, :].transpose(1, 2, 0, 3, 4).reshape(n_windows, -1)
-    base = ((size[0] - 1) // 2) * step
-    inner = windows[..., base + 1 : base + step, size[1] // 2]
-    targets = inner.transpose(1, 2, 0, 3).reshape(n_windows, -1)
-    gram = sources.conj().T @ sources
+    chosen = windows[..., : span[0] : steps[0], : span[1] : steps[1]]
+    sources = np.ascontiguousarray(chosen.transpose(0, 3, 4, 1, 2)).reshape(-1, n_windows)
+    places = [windows[..., base[0] + y, base[1] + x] for y, x in _places(steps)]
+    targets = np.stack(places, axis=1).reshape(-1, n_windows)
+    gram = blas.zherk(1.0, sources.T, trans=2)  # the upper triangle
     gram[np.diag_indices(len(gram))] += weight * np.trace(gram).real / len(gram)
+    right = sources.conj() @ targets.T
     try:
-        return np.asarray(solve(gram, sources.conj().T @ targets, assume_a="pos"))
+        return np.asarray(solve(gram, right, assume_a="pos", lower=False, overwrite_a=True))
     except np.linalg.LinAlgError as error:
         raise ValueError("calibration does not determine the weights; set regularization above 0") from error
 
 
-def _apply(lines: ComplexArray, weights: ComplexArray, size: tuple[int, int], step: int) -> ComplexArray:
-    """Lines from one step before the first to one step after the last; regular places are zero."""
-    n_coils, n_lines, nx = lines.shape
-    before, left = (size[0] - 1) // 2 + 1, size[1] // 2
-    padded = np.pad(lines, ((0, 0), (before, size[0] - before), (left, size[1] - 1 - left)))
+def _apply(
+    samples: ComplexArray, weights: ComplexArray, size: tuple[int, int], steps: tuple[int, int]
+) -> ComplexArray:
+    """Cells from the one before the first to the one at the last sample; acquired places are zero."""
+    n_coils, n_rows, n_columns = samples.shape
+    (ry, rx), cells = steps, (n_rows + (steps[0] > 1), n_columns + (steps[1] > 1))
+    top = (size[0] - 1) // 2 + (ry > 1)
+    left = _left(size[1], rx) + (rx > 1)
+    padded = np.pad(samples, ((0, 0), (top, size[0] - (ry > 1)), (left, size[1] - (rx > 1))))
     windows = sliding_window_view(padded, size, axis=(1, 2))
-    n_gaps = n_lines + 1
-    out = np.zeros((n_coils, n_gaps, step, nx), dtype=lines.dtype)
-    block = max(1, BLOCK // (nx * len(weights)))
-    for start in range(0, n_gaps, block):
-        part = windows[:, start : min(start + block, n_gaps)].transpose(1, 2, 0, 3, 4)
+    out = np.zeros((n_coils, cells[0], ry, cells[1], rx), dtype=samples.dtype)
+    block = max(1, BLOCK // (cells[1] * len(weights)))
+    for start in range(0, cells[0], block):
+        stop = min(start + block, cells[0])
+        part = windows[:, start:stop, : cells[1]].transpose(1, 2, 0, 3, 4)
         values = part.reshape(-1, len(weights)) @ weights
-        shaped = values.reshape(part.shape[0], nx, n_coils, step - 1)
-        out[:, start : start + part.shape[0], 1:] = shaped.transpose(2, 0, 3, 1)
-    return out.reshape(n_coils, n_gaps * step, nx)
+        shaped = values.reshape(stop - start, cells[1], n_coils, -1)
+        for number, (my, mx) in enumerate(_places(steps)):
+            out[:, start:stop, my, :, mx] = shaped[..., number].transpose(2, 0, 1)
+    return out.reshape(n_coils, cells[0] * ry, cells[1] * rx)

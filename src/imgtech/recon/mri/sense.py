@@ -12,6 +12,7 @@ from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import Array, ComplexArray, FloatArray, complex_image, count, not_negative
 from imgtech.recon.mri.fft import kspace_to_image
 from imgtech.recon.mri.noise import prewhiten
+from imgtech.recon.mri.snr import snr_of
 
 LARGEST_G_FACTOR = 1e4
 """Above it the coils cannot tell the folded pixels apart in double precision: an error, no image."""
@@ -28,10 +29,19 @@ class SenseResult(ArrayValue):
     g_factor : numpy.ndarray
         Geometry factor, same shape, real, at least 1; 0 where all maps are zero, where the image
         is zero without noise.
+    noise : numpy.ndarray
+        Standard deviation of the real part of the noise, same shape, in the units of the image: that of the
+        imaginary part and, where the signal is strong, of the magnitude. 0 where all maps are zero.
     """
 
     image: ComplexArray
     g_factor: FloatArray
+    noise: FloatArray
+
+    @property
+    def snr(self) -> FloatArray:
+        """Signal-to-noise ratio, magnitude over noise, ``(y, x)``; 0 where all maps are zero."""
+        return snr_of(self.image, self.noise)
 
 
 def sense(
@@ -75,7 +85,9 @@ def sense(
     Returns
     -------
     SenseResult
-        ``.image`` in the units of :func:`kspace_to_image` over those of ``maps``, and ``.g_factor``.
+        ``.image`` in the units of :func:`kspace_to_image` over those of ``maps``, ``.g_factor``, and the
+        ``.noise`` and ``.snr`` that follow from ``noise_covariance``; without it they are those of coils
+        with the covariance one, as after :func:`prewhiten`.
 
     Raises
     ------
@@ -123,7 +135,7 @@ def sense(
     folded = kspace_to_image(sampled) * array.real.dtype.type(n_folded)
     if noise_covariance is not None:
         folded, weights = prewhiten(folded, noise_covariance), prewhiten(weights, noise_covariance)
-    values, g = _unfold(
+    values, g, noise = _unfold(
         _groups(folded, steps)[..., :1].astype(np.complex128),
         _groups(weights, steps).astype(np.complex128),
         weight,
@@ -136,6 +148,7 @@ def sense(
     return SenseResult(
         image=_ungrouped(values, shape, steps).astype(array.dtype),
         g_factor=_ungrouped(g, shape, steps).astype(array.real.dtype),
+        noise=_ungrouped(noise * np.sqrt(n_folded / 2), shape, steps).astype(array.real.dtype),
     )
 
 
@@ -162,8 +175,13 @@ def _ungrouped(values: Array, shape: Sequence[int], steps: tuple[int, int]) -> A
     return np.asarray(blocks.transpose(2, 0, 3, 1).reshape(*shape))
 
 
-def _unfold(folded: ComplexArray, maps: ComplexArray, weight: float) -> tuple[ComplexArray, FloatArray]:
-    """Solve every group for its pixels; maps of unit length make the diagonal of the system one."""
+def _unfold(
+    folded: ComplexArray, maps: ComplexArray, weight: float
+) -> tuple[ComplexArray, FloatArray, FloatArray]:
+    """Solve every group for its pixels; maps of unit length make the diagonal of the system one.
+
+    The values, their g-factors, and their noise for folded coil images with the covariance one.
+    """
     length = np.sqrt(np.sum(maps.real**2 + maps.imag**2, axis=1))
     seen = length > 0
     scale = np.where(seen, 1 / np.where(seen, length, 1), 0)
@@ -185,4 +203,4 @@ def _unfold(folded: ComplexArray, maps: ComplexArray, weight: float) -> tuple[Co
             "or set regularization"
         )
     values = (inverse @ (adjoint @ folded))[..., 0] * scale
-    return values, g
+    return values, g, g * scale

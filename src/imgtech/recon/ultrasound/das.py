@@ -1,50 +1,51 @@
-"""Delay-and-sum beamforming of plane-wave channel data."""
+"""Delay-and-sum beamforming of channel data."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import (
-    Array,
-    ComplexArray,
-    FloatArray,
-    complex_image,
-    not_negative,
-    positive,
-    real_image,
-)
+from imgtech._core.validate import Array, ComplexArray, FloatArray, not_negative, positive, real_image
 from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
-from imgtech.recon.ultrasound import _kernels, _kernels_window
+from imgtech.geometry.probes import Probe
+from imgtech.geometry.scan_grids import Pixels
+from imgtech.geometry.transmits import Transmits
+from imgtech.recon.ultrasound import _kernels, _kernels_frames, _kernels_lines, _kernels_window
+from imgtech.recon.ultrasound._lines import Lines, channel_data, lines_of
 from imgtech.recon.ultrasound.apodization import window_terms
 from imgtech.recon.ultrasound.delays import pixels_mm
 
 
 def delay_and_sum(
     data: npt.ArrayLike,
-    probe: LinearArray,
-    waves: PlaneWaves,
-    grid: ImageGrid,
+    probe: Probe,
+    waves: Transmits,
+    grid: Pixels,
     *,
     f_number: float = 1.75,
     window: str = "boxcar",
     sound_speed_m_s: float = 1540.0,
     center_hz: float | None = None,
     compound: bool = True,
+    interpolation: str = "linear",
+    directivity: str = "none",
+    frequency_hz: float | None = None,
+    receive_weights: npt.ArrayLike | None = None,
+    transmit_weights: npt.ArrayLike | None = None,
 ) -> FloatArray | ComplexArray:
     r"""Beamform channel data: the sum of all elements and transmits at the time of flight of each pixel.
 
-    .. math:: b(z, x) = \sum_k \sum_e w_e(z, x)\; s_{ke}(\tau_{ke})\; e^{2 \pi i f_c \tau_{ke}}, \qquad
-              \tau_{ke} = \frac{x \sin\theta_k + z \cos\theta_k + \sqrt{(x - x_e)^2 + z^2}}{c} + t_{pulse}
+    .. math:: b(p) = \sum_k \sum_e w_k\, w_e(p)\; s_{ke}(\tau_{ke})\; e^{2 \pi i f_c \tau_{ke}}, \qquad
+              \tau_{ke} = \frac{d_k(p) + |p - p_e|}{c} + t_{pulse}
 
-    The traces are interpolated linearly between samples; times before the first and after the last
-    sample add nothing. The rotation is there for IQ data only. The weights are those of
-    :func:`aperture_weights`. It is a plain sum: an echo of amplitude 1 seen by n elements in m transmits
-    gives ``n * m`` times the weights, and the number of elements grows with depth until the aperture is
-    the whole probe.
+    with :math:`d_k` the way of the transmit, ``waves.paths_mm``; for a plane wave
+    :math:`x \sin\theta_k + z \cos\theta_k`. Times before the first and after the last sample add
+    nothing. The rotation is there for IQ data only. The weights are those of :func:`aperture_weights`,
+    with depth and lateral distance measured along and across the direction in which the element looks.
+    It is a plain sum: an echo of amplitude 1 seen by n elements in m transmits gives ``n * m`` times the
+    weights, and the number of elements grows with depth until the aperture is the whole probe.
 
     Three kinds of data:
 
@@ -59,12 +60,14 @@ def delay_and_sum(
     data : array_like
         Channel data ``(transmit, element, sample)``, or ``(transmit, element, sample, frame)`` for an
         ensemble: all frames share the delays and cost little more than one. Integers become float32.
-    probe : LinearArray
+    probe : LinearArray, ConvexArray, MatrixArray or ElementArray
         The receiving elements.
-    waves : PlaneWaves
-        Angles, sampling frequency, time of the first sample and pulse delay.
-    grid : ImageGrid
-        Image pixels ``(z, x)``; depths must not be negative.
+    waves : PlaneWaves, SphericalWaves, PointSources or Photoacoustic
+        The transmits, sampling frequency, time of the first sample and pulse delay.
+    grid : ImageGrid, PolarGrid or ScanLines
+        Image pixels: Cartesian ``(z, x)`` or ``(z, y, x)``, ``(range, angle)`` or ``(sample, line)``.
+        Depths must not be negative under a straight row with plane waves; elsewhere an element does not
+        hear what lies behind it, unless the f-number is 0.
     f_number : float, optional
         Depth divided by the width of the receive aperture; 0 takes every element.
     window : {'boxcar', 'hann', 'hamming', 'blackman', 'tukey'}, optional
@@ -75,12 +78,25 @@ def delay_and_sum(
         Demodulation frequency of IQ data.
     compound : bool, optional
         Sum the transmits; with False each keeps its own image.
+    interpolation : {'linear', 'nearest', 'cubic', 'lanczos'}, optional
+        Between samples: the nearest one, a line, the cubic through four samples (Keys, a = -1/2), or six
+        samples under a Lanczos window whose weights are scaled to a sum of 1. What lies outside the
+        record is taken as zero.
+    directivity : {'none', 'rigid', 'soft'}, optional
+        Further weight of an element at an angle of :math:`\vartheta` from its normal:
+        :math:`\mathrm{sinc}(w \sin\vartheta / \lambda)`, times :math:`\cos\vartheta` for a soft baffle.
+    frequency_hz : float, optional
+        Frequency of the directivity; ``center_hz`` by default.
+    receive_weights, transmit_weights : array_like, optional
+        Your own weights, multiplied with the others: one an element (transmit), or ``(element, *image)``
+        (``(transmit, *image)``).
 
     Returns
     -------
     numpy.ndarray
-        Image ``(z, x)``, with a leading transmit axis unless ``compound`` and a trailing frame axis if
-        the data have one. Real for real data, else complex; single precision unless the data are double.
+        Image of the shape of the grid, with a leading transmit axis unless ``compound`` and a trailing
+        frame axis if the data have one. Real for real data, else complex; single precision unless the
+        data are double.
 
     Raises
     ------
@@ -91,7 +107,8 @@ def delay_and_sum(
     References
     ----------
     Perrot et al. 2021, "So you think you can DAS?", Ultrasonics 111:106309,
-    doi:10.1016/j.ultras.2020.106309.
+    doi:10.1016/j.ultras.2020.106309. Selfridge et al. 1980, "A theory for the radiation pattern of a
+    narrow-strip acoustic transducer", Appl. Phys. Lett. 37:35, doi:10.1063/1.91692.
 
     Examples
     --------
@@ -104,7 +121,26 @@ def delay_and_sum(
     >>> float(delay_and_sum(np.ones((1, 8, 200)), probe, waves, grid, f_number=0)[2, 1])
     8.0
     """
-    traces = _channel_data(data, probe, waves)
+    traces = channel_data(data, probe, waves)
+    plain = interpolation == "linear" and directivity == "none"
+    if not (plain and receive_weights is None and transmit_weights is None and is_flat(probe, waves, grid)):
+        lines = lines_of(
+            traces,
+            probe,
+            waves,
+            grid,
+            f_number=f_number,
+            window=window,
+            sound_speed_m_s=sound_speed_m_s,
+            center_hz=center_hz,
+            interpolation=interpolation,
+            directivity=directivity,
+            frequency_hz=frequency_hz,
+        )
+        return _any_geometry(lines, traces, grid, receive_weights, transmit_weights, compound)
+    assert isinstance(probe, LinearArray)
+    assert isinstance(waves, PlaneWaves)
+    assert isinstance(grid, ImageGrid)
     if center_hz is not None and not np.iscomplexobj(traces):
         raise ValueError(f"center_hz must be absent for real data, got {center_hz!r}")
     z, x = pixels_mm(grid)
@@ -116,39 +152,82 @@ def delay_and_sum(
     ensemble = traces.ndim == 4
     values = _as_values(traces)
     n_out = 1 if compound else waves.n_transmits
-    out = np.zeros((x.size, n_out, z.size, *values.shape[3:]), dtype=values.dtype)
     start = np.asarray(waves.start_s)
     zero = (waves.pulse_delay_s - start) * waves.sampling_hz  # sample of an echo with no way to go
     windowed = not ensemble and _window_fits(values, waves, grid, per_mm)
-    depths = _whole_blocks(z, grid.spacing_mm[0]) if windowed else z
+    tiled = ensemble and _kernels_window.HAS_AVX512 and traces.dtype == np.complex64
+    block = _kernels_window.LANES if windowed else _kernels_frames.TILE if tiled else 1
+    depths = _whole_blocks(z, grid.spacing_mm[0], block)
     along = np.cos(waves.angles_rad)[:, None] * per_mm * depths + zero[:, None]
     across = np.sin(waves.angles_rad) * per_mm
     geometry = (along, across, x, probe.elements_mm, depths, (f_number, flat, *cosines), per_mm)
+    rotation = (turns, turns * waves.sampling_hz * start) if np.iscomplexobj(traces) else ()
     shared = (_common_step(grid.spacing_mm[1], x.size, probe),) if windowed else ()
     work = x.size * z.size * values[:, :, 0].size
+    if tiled:
+        image = np.empty((n_out, z.size, x.size, values.shape[3]), dtype=values.dtype)
+        vectors = _whole_vectors(values)
+        _kernels_frames.sum_frames_complex.sized(work)(vectors, *geometry, *rotation, image)
+        image = image.view(traces.dtype)
+        return image[0] if compound else image
+    out = np.zeros((x.size, n_out, z.size, *values.shape[3:]), dtype=values.dtype)
     if np.iscomplexobj(traces):
         single = _kernels_window.sum_complex if windowed else _kernels.sum_complex
         add = _kernels.sum_frames_complex if ensemble else single
-        add.sized(work)(values, *geometry, turns, turns * waves.sampling_hz * start, *shared, out)
     else:
         single = _kernels_window.sum_real if windowed else _kernels.sum_real
         add = _kernels.sum_frames_real if ensemble else single
-        add.sized(work)(values, *geometry, *shared, out)
+    add.sized(work)(values, *geometry, *rotation, *shared, out)
     return _as_image(out, traces, compound)
 
 
-def _channel_data(data: npt.ArrayLike, probe: LinearArray, waves: PlaneWaves) -> Array:
-    array = np.asarray(data)
-    check: Any = complex_image if array.dtype.kind == "c" else real_image
-    traces = np.asarray(check("data", array, (3, 4)))
-    if traces.shape[:2] != (waves.n_transmits, probe.n_elements):
-        raise ValueError(
-            f"data must have {waves.n_transmits} transmits and {probe.n_elements} elements as its first "
-            f"axes, got shape {traces.shape}"
-        )
-    if traces.shape[2] < 2:
-        raise ValueError(f"data must have at least 2 samples a trace, got shape {traces.shape}")
-    return traces
+def _any_geometry(
+    lines: Lines,
+    traces: Array,
+    grid: Pixels,
+    receive_weights: npt.ArrayLike | None,
+    transmit_weights: npt.ArrayLike | None,
+    compound: bool,
+) -> Array:
+    """The sum along lines of pixels, block by block."""
+    n_transmits, n_elements = traces.shape[:2]
+    n_lines, _, n = lines.points_mm.shape
+    receive = _weight_table("receive_weights", receive_weights, n_elements, grid)
+    transmit = _weight_table("transmit_weights", transmit_weights, n_transmits, grid)
+    n_out, n_values = 1 if compound else n_transmits, lines.traces.shape[3]
+    out = np.zeros((n_lines, n_out, n, n_values), dtype=lines.traces.dtype)
+    complex_data = np.iscomplexobj(traces)
+    for part, arguments in lines.blocks(n_transmits):
+        tables = [
+            np.ascontiguousarray(np.broadcast_to(table, (len(table), n_lines, n))[:, part])
+            for table in (receive, transmit)
+        ]
+        work = arguments[1][0].size * n_transmits * n_elements * n_values
+        _kernels_lines.sum_lines.sized(work)(*arguments, *tables, complex_data, out[part])
+    image = np.ascontiguousarray(out.transpose(1, 2, 0, 3))
+    if complex_data:
+        image = image.view(traces.dtype)
+    image = image.reshape(n_out, *grid.shape, *traces.shape[3:])
+    return image[0] if compound else image
+
+
+def _weight_table(name: str, weights: npt.ArrayLike | None, n: int, grid: Pixels) -> npt.NDArray[np.float64]:
+    """Weights ``(n, line or 1, pixel or 1)``, or an empty table."""
+    if weights is None:
+        return np.zeros((0, 1, 1))
+    table = np.asarray(weights)
+    if table.shape not in ((n,), (n, *grid.shape)):
+        raise ValueError(f"{name} must have shape {(n,)} or {(n, *grid.shape)}, got {table.shape}")
+    table = np.asarray(real_image(name, table, table.ndim), dtype=np.float64)
+    if table.ndim == 1:
+        return table[:, None, None]
+    return table.reshape(n, grid.shape[0], -1).swapaxes(1, 2)
+
+
+def is_flat(probe: Probe, waves: Transmits, grid: Pixels) -> bool:
+    """Whether the kernels for a straight row, plane waves and a Cartesian grid will do."""
+    straight = isinstance(probe, LinearArray) and isinstance(grid, ImageGrid) and grid.ndim == 2
+    return straight and isinstance(waves, PlaneWaves) and not np.any(waves.elevations_rad)
 
 
 def _window_fits(values: Array, waves: PlaneWaves, grid: ImageGrid, per_mm: float) -> bool:
@@ -159,10 +238,22 @@ def _window_fits(values: Array, waves: PlaneWaves, grid: ImageGrid, per_mm: floa
     return _kernels_window.HAS_AVX512 and values.dtype == np.float32 and bool(fits)
 
 
-def _whole_blocks(depths_mm: npt.NDArray[np.float64], spacing_mm: float) -> npt.NDArray[np.float64]:
+def _whole_blocks(
+    depths_mm: npt.NDArray[np.float64], spacing_mm: float, block: int
+) -> npt.NDArray[np.float64]:
     """Depths, carried on evenly to a whole number of blocks."""
-    more = np.arange(1, 1 + -depths_mm.size % _kernels_window.LANES)
+    more = np.arange(1, 1 + -depths_mm.size % block)
     return np.concatenate([depths_mm, depths_mm[-1] + spacing_mm * more])
+
+
+def _whole_vectors(values: Array) -> Array:
+    """Samples filled up with zeros to whole vectors of values."""
+    n = values.shape[3]
+    if n % _kernels_frames.LANES == 0:
+        return values
+    padded = np.zeros((*values.shape[:3], n + -n % _kernels_frames.LANES), dtype=values.dtype)
+    padded[..., :n] = values
+    return padded
 
 
 def _common_step(spacing_mm: float, n_columns: int, probe: LinearArray) -> tuple[int, int, float]:
@@ -178,8 +269,13 @@ def _common_step(spacing_mm: float, n_columns: int, probe: LinearArray) -> tuple
 
 
 def _as_values(traces: Array) -> Array:
-    """Contiguous real numbers: complex traces get real and imaginary part side by side, last."""
+    """Contiguous real numbers: complex traces get real and imaginary part side by side, last.
+
+    Kernels are compiled for arrays that may be written to, so a read-only array is copied.
+    """
     traces = np.ascontiguousarray(traces)
+    if not traces.flags.writeable:
+        traces = traces.copy()
     if not np.iscomplexobj(traces):
         return traces
     real = traces.real.dtype
@@ -189,9 +285,9 @@ def _as_values(traces: Array) -> Array:
 
 
 def _as_image(out: Array, traces: Array, compound: bool) -> Array:
-    image = np.ascontiguousarray(np.moveaxis(out, 0, 2))
     if np.iscomplexobj(traces):
-        image = image.view(traces.dtype)
+        out = out.view(traces.dtype)
         if traces.ndim == 3:
-            image = image[..., 0]
+            out = out[..., 0]
+    image = np.ascontiguousarray(np.moveaxis(out, 0, 2))
     return image[0] if compound else image

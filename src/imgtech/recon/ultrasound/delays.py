@@ -6,32 +6,36 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import positive
-from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
+from imgtech.geometry import ImageGrid
+from imgtech.geometry.probes import Probe
+from imgtech.geometry.scan_grids import Pixels
+from imgtech.geometry.transmits import Transmits
+from imgtech.recon.ultrasound._lines import pixel_points_mm
 
 
 def transmit_delays(
-    waves: PlaneWaves, grid: ImageGrid, *, sound_speed_m_s: float = 1540.0
+    waves: Transmits, grid: Pixels, *, sound_speed_m_s: float = 1540.0
 ) -> npt.NDArray[np.float64]:
-    r"""When each plane wave reaches each pixel, :math:`t = (x \sin\theta + z \cos\theta) / c`.
+    r"""When the wave of each transmit reaches each pixel, ``waves.paths_mm`` over the speed.
 
     Parameters
     ----------
-    waves : PlaneWaves
-        The transmits; time zero is the moment a wavefront passes ``x = 0, z = 0``.
-    grid : ImageGrid
-        Image pixels ``(z, x)``.
+    waves : PlaneWaves, SphericalWaves, PointSources or Photoacoustic
+        The transmits; time zero of plane waves is the moment a wavefront passes ``x = 0, z = 0``.
+    grid : ImageGrid, PolarGrid or ScanLines
+        Image pixels.
     sound_speed_m_s : float, optional
         Speed of sound.
 
     Returns
     -------
     numpy.ndarray
-        Seconds, shape ``(transmit, z, x)``, float64. ``pulse_delay_s`` and ``start_s`` are not in it.
+        Seconds, shape ``(transmit, *grid.shape)``, float64. ``pulse_delay_s`` and ``start_s`` are not in it.
 
     Raises
     ------
     ValueError
-        If the grid has not two axes or the speed is not positive.
+        If the speed is not positive.
 
     Examples
     --------
@@ -41,36 +45,31 @@ def transmit_delays(
     >>> transmit_delays(PlaneWaves.from_degrees([0], sampling_hz=20e6), grid).tolist()
     [[[1e-05]]]
     """
-    z, x = pixels_mm(grid)
     speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
-    sine = np.sin(waves.angles_rad)[:, None, None]
-    cosine = np.cos(waves.angles_rad)[:, None, None]
-    return np.asarray((z[:, None] * cosine + x * sine) / speed_mm_s)
+    return np.asarray(waves.paths_mm(pixel_points_mm(grid)) / speed_mm_s)
 
 
-def receive_delays(
-    probe: LinearArray, grid: ImageGrid, *, sound_speed_m_s: float = 1540.0
-) -> npt.NDArray[np.float64]:
+def receive_delays(probe: Probe, grid: Pixels, *, sound_speed_m_s: float = 1540.0) -> npt.NDArray[np.float64]:
     """How long an echo runs from each pixel to each element: the distance divided by the speed.
 
     Parameters
     ----------
-    probe : LinearArray
-        The receiving elements, at depth 0.
-    grid : ImageGrid
-        Image pixels ``(z, x)``.
+    probe : LinearArray, ConvexArray, MatrixArray or ElementArray
+        The receiving elements.
+    grid : ImageGrid, PolarGrid or ScanLines
+        Image pixels.
     sound_speed_m_s : float, optional
         Speed of sound.
 
     Returns
     -------
     numpy.ndarray
-        Seconds, shape ``(element, z, x)``, float64.
+        Seconds, shape ``(element, *grid.shape)``, float64.
 
     Raises
     ------
     ValueError
-        If the grid has not two axes or the speed is not positive.
+        If the speed is not positive.
 
     Examples
     --------
@@ -80,15 +79,13 @@ def receive_delays(
     >>> receive_delays(LinearArray(n_elements=1, pitch_mm=0.3), grid, sound_speed_m_s=1500).item()
     3.3333333333333333e-06
     """
-    z, x = pixels_mm(grid)
     speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
-    return np.asarray(np.hypot(x - probe.elements_mm[:, None, None], z[:, None]) / speed_mm_s)
+    points = pixel_points_mm(grid)
+    return np.stack([np.linalg.norm(points - place, axis=-1) for place in probe.positions_mm]) / speed_mm_s
 
 
 def pixels_mm(grid: ImageGrid) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Depths and lateral places of the pixels of a ``(z, x)`` grid that lies in front of the probe."""
-    if grid.ndim != 2:
-        raise ValueError(f"grid must have two axes (z, x), got shape {grid.shape}")
     z, x = grid.coordinates_mm
     if z[0] < 0:
         raise ValueError(f"grid must not reach above the probe (z < 0), got a first depth of {z[0]} mm")

@@ -7,13 +7,13 @@ import numpy.typing as npt
 from scipy import fft
 
 from imgtech._core.validate import ComplexArray, positive, real_image
-from imgtech.geometry import PlaneWaves
+from imgtech.geometry.transmits import Transmits
 
 _ROLL_OFF = 0.5  # the filter falls from 1 to 0 between 0.5 and 1.5 times half the bandwidth
 
 
 def rf_to_iq(
-    rf: npt.ArrayLike, waves: PlaneWaves, *, center_hz: float, bandwidth_hz: float | None = None
+    rf: npt.ArrayLike, waves: Transmits, *, center_hz: float, bandwidth_hz: float | None = None
 ) -> ComplexArray:
     r"""Demodulate RF data: shift the band at ``center_hz`` to zero and keep it alone.
 
@@ -34,7 +34,7 @@ def rf_to_iq(
     rf : array_like
         Real data ``(transmit, element, sample)`` or ``(transmit, element, sample, frame)``; integers
         become float32.
-    waves : PlaneWaves
+    waves : PlaneWaves, SphericalWaves, PointSources or Photoacoustic
         Sampling frequency and time of the first sample of every transmit.
     center_hz : float
         Frequency that goes to zero, best the centre of the band.

@@ -1,0 +1,93 @@
+"""What ``imgtech recon ct`` writes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech.geometry import ImageGrid
+from imgtech.io import series_from_grid, write_nifti, write_series, write_tiff_stack
+from imgtech.io.atomic import write_bytes
+from imgtech.report import png_bytes
+
+FORMATS = ("npy", "png", "npz", "tiff", "nifti", "dicom")
+_MOST_PICTURES = 32
+
+
+def formats(text: str) -> list[str]:
+    """The formats that ``--format`` names."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    wrong = [name for name in names if name not in FORMATS]
+    if wrong or not names:
+        raise ValueError(f"--format must be some of {', '.join(FORMATS)}, got {text!r}")
+    return names
+
+
+def write(
+    out: Path,
+    images: npt.NDArray[Any],
+    grid: ImageGrid,
+    unit: str,
+    names: list[str],
+    slice_mm: float | None,
+) -> list[str]:
+    """Write ``(slice, y, x)`` in every format asked for; returns what was written."""
+    if "dicom" in names and unit != "HU":
+        raise ValueError(
+            "--format dicom must hold HU: say --water-per-mm, or --water-region and --air-region"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    z_mm = _slices_mm(images, grid, slice_mm)
+    series = series_from_grid(images, grid, modality="CT", slices_mm=None if grid.ndim == 3 else z_mm)
+    y_mm, x_mm = grid.coordinates_mm[-2:]
+
+    def arrays(save: Callable[[io.BytesIO], None], name: str) -> str:
+        stream = io.BytesIO()
+        save(stream)
+        write_bytes(out / name, stream.getvalue())
+        return name
+
+    written = []
+    for name in names:
+        if name == "npy":
+            written.append(arrays(lambda stream: np.save(stream, images), "image.npy"))
+        elif name == "npz":
+            written.append(
+                arrays(
+                    lambda stream: np.savez(
+                        stream, image=images, z_mm=z_mm, y_mm=y_mm, x_mm=x_mm, unit=np.array(unit)
+                    ),
+                    "image.npz",
+                )
+            )
+        elif name == "tiff":
+            written.append(write_tiff_stack(images, out / "image.tif").name)
+        elif name == "nifti":
+            written.append(write_nifti(series, out / "image.nii.gz").name)
+        elif name == "dicom":
+            written.append(f"{len(write_series(series, out / 'dicom'))} file(s) in dicom")
+        else:
+            written.append(f"{_pictures(out, images)} picture(s)")
+    return written
+
+
+def _slices_mm(images: npt.NDArray[Any], grid: ImageGrid, slice_mm: float | None) -> npt.NDArray[np.float64]:
+    if grid.ndim == 3:
+        return grid.coordinates_mm[0]
+    step = grid.spacing_mm[0] if slice_mm is None else slice_mm
+    return np.asarray(np.arange(len(images)) * step, dtype=np.float64)
+
+
+def _pictures(out: Path, images: npt.NDArray[Any]) -> int:
+    """A picture of every slice on one grey scale; of many slices, 32 evenly spaced ones."""
+    low, high = float(images.min()), float(images.max())
+    window = (low, high) if high > low else None
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), _MOST_PICTURES)).round().astype(int))
+    for number in chosen:
+        write_bytes(out / f"image_{number:03d}.png", png_bytes(images[number], window))
+    return len(chosen)

@@ -1,0 +1,145 @@
+"""Any geometry as lines of pixels, in blocks, as the kernels take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech._core.validate import Array, complex_image, not_negative, one_of, positive, real_image
+from imgtech.geometry import ImageGrid
+from imgtech.geometry.probes import Probe
+from imgtech.geometry.scan_grids import Pixels, cartesian_points_mm
+from imgtech.geometry.transmits import Transmits
+from imgtech.recon.ultrasound._kernels_lines import PAD
+from imgtech.recon.ultrasound.apodization import window_terms
+
+INTERPOLATIONS = ("nearest", "linear", "cubic", "lanczos")
+DIRECTIVITIES = ("none", "rigid", "soft")
+_BLOCK = 2_000_000  # numbers of the largest table of one block
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """A beamforming problem: what the kernels need that does not depend on the block of lines."""
+
+    points_mm: npt.NDArray[np.float64]  # (line, 3, pixel)
+    traces: Array  # (t, e, PAD + n + PAD, v), real numbers
+    waves: Transmits
+    probe: Probe
+    aperture: tuple[float, ...]
+    width: tuple[int, float]
+    per_mm: float
+    turns: float
+    start_turns: npt.NDArray[np.float64]
+    kind: int
+
+    def blocks(self, numbers_a_pixel: int) -> Iterator[tuple[slice, tuple[Any, ...]]]:
+        """Slices of lines with the arguments of a kernel, small enough for tables of that size."""
+        n_lines, _, n = self.points_mm.shape
+        step = max(1, _BLOCK // (n * numbers_a_pixel))
+        zero = (self.waves.pulse_delay_s - np.asarray(self.waves.start_s)) * self.waves.sampling_hz
+        elements = np.ascontiguousarray(self.probe.positions_mm)
+        normals = np.ascontiguousarray(self.probe.normals)
+        for first in range(0, n_lines, step):
+            part = slice(first, min(first + step, n_lines))
+            points = np.ascontiguousarray(self.points_mm[part])
+            paths = self.waves.paths_mm(np.moveaxis(points, 1, -1))
+            transmit = np.ascontiguousarray(paths * self.per_mm + zero[:, None, None])
+            yield (
+                part,
+                (
+                    self.traces,
+                    transmit,
+                    points,
+                    elements,
+                    normals,
+                    self.aperture,
+                    self.width,
+                    self.per_mm,
+                    self.turns,
+                    self.start_turns,
+                    self.kind,
+                ),
+            )
+
+
+def lines_of(
+    traces: Array,
+    probe: Probe,
+    waves: Transmits,
+    grid: Pixels,
+    *,
+    f_number: float,
+    window: str,
+    sound_speed_m_s: float,
+    center_hz: float | None,
+    interpolation: str = "linear",
+    directivity: str = "none",
+    frequency_hz: float | None = None,
+) -> Lines:
+    """Check the settings and bring a problem into the form of :class:`Lines`."""
+    flat, cosines = window_terms(window)
+    speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
+    turns = 0.0
+    if center_hz is not None:
+        if not np.iscomplexobj(traces):
+            raise ValueError(f"center_hz must be absent for real data, got {center_hz!r}")
+        turns = positive("center_hz", center_hz) / waves.sampling_hz
+    baffle = DIRECTIVITIES.index(one_of("directivity", directivity, DIRECTIVITIES))
+    frequency = center_hz if frequency_hz is None else positive("frequency_hz", frequency_hz)
+    if baffle and frequency is None:
+        raise ValueError("frequency_hz must be given with directivity for data without center_hz")
+    assert probe.element_width_mm is not None
+    return Lines(
+        points_mm=lines_mm(grid),
+        traces=_padded(traces),
+        waves=waves,
+        probe=probe,
+        aperture=(not_negative("f_number", f_number), flat, *cosines),
+        width=(baffle, probe.element_width_mm * (frequency or 0.0) / speed_mm_s),
+        per_mm=waves.sampling_hz / speed_mm_s,
+        turns=turns,
+        start_turns=turns * waves.sampling_hz * np.asarray(waves.start_s),
+        kind=INTERPOLATIONS.index(one_of("interpolation", interpolation, INTERPOLATIONS)),
+    )
+
+
+def pixel_points_mm(grid: Pixels) -> npt.NDArray[np.float64]:
+    """Places of all pixels ``(*grid.shape, 3)`` as ``(z, y, x)``."""
+    return cartesian_points_mm(grid) if isinstance(grid, ImageGrid) else grid.points_mm
+
+
+def lines_mm(grid: Pixels) -> npt.NDArray[np.float64]:
+    """Places of the pixels ``(line, 3, pixel)``: lines run along the first axis of the grid."""
+    points = pixel_points_mm(grid)
+    return np.ascontiguousarray(points.reshape(points.shape[0], -1, 3).transpose(1, 2, 0))
+
+
+def channel_data(
+    data: npt.ArrayLike, probe: Probe, waves: Transmits, ndim: tuple[int, ...] = (3, 4)
+) -> Array:
+    """Return checked channel data ``(transmit, element, sample[, frame])``."""
+    array = np.asarray(data)
+    check: Any = complex_image if array.dtype.kind == "c" else real_image
+    traces = np.asarray(check("data", array, ndim))
+    if traces.shape[:2] != (waves.n_transmits, probe.n_elements):
+        raise ValueError(
+            f"data must have {waves.n_transmits} transmits and {probe.n_elements} elements as its first "
+            f"axes, got shape {traces.shape}"
+        )
+    if traces.shape[2] < 2:
+        raise ValueError(f"data must have at least 2 samples a trace, got shape {traces.shape}")
+    return traces
+
+
+def _padded(traces: Array) -> Array:
+    """Real numbers ``(t, e, PAD + n + PAD, v)``; real and imaginary part side by side."""
+    values = traces if traces.ndim == 4 else traces[..., None]
+    t, e, n, v = values.shape
+    padded = np.zeros((t, e, n + 2 * PAD, v), dtype=traces.dtype)
+    padded[:, :, PAD : PAD + n] = values
+    return padded.view(padded.real.dtype)
