@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import next_fast_len
-from scipy.special import i0e
 
 from imgtech.geometry import ImageGrid, Trajectory
 from imgtech.recon.gridding._kernels import TILE
 from imgtech.recon.gridding._kernels_plan import find_tiles, place_points, sort_tiles
+from imgtech.recon.gridding.window import correction, kaiser_bessel
 
 OVERSAMPLING = 2.0
 _DIGITS_AT_5, _DIGITS_PER_BIN = 4.15, 0.97  # measured: white images and samples, direct double sums
@@ -53,12 +53,6 @@ def kernel_width(tolerance: float) -> int:
     return max(2, int(np.ceil(5 + (digits - _DIGITS_AT_5) / _DIGITS_PER_BIN)))
 
 
-def shape_parameter(width: int) -> float:
-    """Kaiser-Bessel parameter for the oversampling (Beatty et al. 2005, equation 5)."""
-    share = width / OVERSAMPLING * (OVERSAMPLING - 0.5)
-    return float(np.pi * np.sqrt(share**2 - 0.8))
-
-
 def make_plan(trajectory: Trajectory, grid: ImageGrid, tolerance: float) -> Plan:
     """Sort the points of ``trajectory`` into tiles and store their weights."""
     width = kernel_width(tolerance)
@@ -87,8 +81,8 @@ def make_plan(trajectory: Trajectory, grid: ImageGrid, tolerance: float) -> Plan
         phases=phases,
         weights=weights,
         correction=(
-            _correction(grid.shape[0], fine_shape[0], width) * grid.spacing_mm[0],
-            _correction(grid.shape[1], fine_shape[1], width) * grid.spacing_mm[1],
+            correction(grid.shape[0], fine_shape[0], width, OVERSAMPLING) * grid.spacing_mm[0],
+            correction(grid.shape[1], fine_shape[1], width, OVERSAMPLING) * grid.spacing_mm[1],
         ),
     )
 
@@ -107,10 +101,10 @@ def _window_fits(width: int, tolerance: float) -> npt.NDArray[np.float64]:
     highest power first.
     """
     checks = np.linspace(-1, 1, 64)
-    exact = _kernel((checks[:, None] + 1 - width) / 2 + np.arange(width), width)
+    exact = kaiser_bessel((checks[:, None] + 1 - width) / 2 + np.arange(width), width, OVERSAMPLING)
     for degree in range(width, 2 * width + 7):
         nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-        taps = _kernel((nodes[:, None] + 1 - width) / 2 + np.arange(width), width)
+        taps = kaiser_bessel((nodes[:, None] + 1 - width) / 2 + np.arange(width), width, OVERSAMPLING)
         series = np.polynomial.chebyshev.chebfit(nodes, taps, degree)
         fits = np.zeros((degree + 1, width))
         for tap, terms in enumerate(series.T):
@@ -120,19 +114,3 @@ def _window_fits(width: int, tolerance: float) -> npt.NDArray[np.float64]:
         if np.abs(found - exact).max() < max(1e-3 * tolerance, 1e-14):
             break
     return fits
-
-
-def _kernel(distance: npt.NDArray[np.float64], width: int) -> npt.NDArray[np.float64]:
-    """Kaiser-Bessel window of ``width`` bins, 1 in the middle."""
-    beta = shape_parameter(width)
-    root = np.sqrt(np.maximum(0.0, 1 - (2 * distance / width) ** 2))
-    return np.asarray(i0e(beta * root) * np.exp(beta * (root - 1)) / i0e(beta))
-
-
-def _correction(n: int, n_fine: int, width: int) -> npt.NDArray[np.float64]:
-    """One over the Fourier transform of the window, at the pixels of an axis."""
-    beta = shape_parameter(width)
-    x = (np.arange(n) - n // 2) / n_fine
-    root = np.sqrt(beta**2 - (np.pi * width * x) ** 2)
-    transform = width * np.exp(root - beta) * -np.expm1(-2 * root) / (2 * root * i0e(beta))
-    return np.asarray(1 / transform)
