@@ -6,7 +6,7 @@ import pytest
 import imgtech
 from imgtech.geometry import ConeBeam, FanBeam, ImageGrid
 from imgtech.phantoms import Cylinder, Ellipsoid, Phantom, uniform_disk
-from imgtech.recon.ct import fbp, fdk
+from imgtech.recon.ct import _kernels_cone, _kernels_cone_window, fbp, fdk
 from imgtech.recon.ct._cone_coverage import redundancy_weights
 from reference.ct_cone_loops import fdk_voxels
 
@@ -147,6 +147,23 @@ def test_precision_and_threads():
         np.testing.assert_array_equal(fdk(data, beam, GRID), double)
 
 
+@pytest.mark.parametrize("slice_mm", [0.4, 1.3, 3.9])
+def test_the_kernel_for_avx512_gives_what_the_portable_one_gives(slice_mm, monkeypatch):
+    if not _kernels_cone_window.HAS_AVX512:
+        pytest.skip("this processor, or IMGTECH_AVX512, leaves the portable kernel only")
+    beam = scan("full", "flat", n_views=46)
+    data = BALL.projections(beam)
+    grid = ImageGrid(shape=(21, 35, 39), spacing_mm=(slice_mm, 0.9, 0.8), center_mm=(2.3, 2.0, -1.5))
+    with monkeypatch.context() as patch:
+        patch.setattr(_kernels_cone, "add_views", None)  # not to be called
+        windowed = fdk(data, beam, grid)
+    monkeypatch.setattr(_kernels_cone_window, "HAS_AVX512", False)
+    monkeypatch.setattr(_kernels_cone_window, "add_views", None)
+    portable = fdk(data, beam, grid)
+    assert np.abs(windowed).max() > 0.01
+    np.testing.assert_allclose(windowed, portable, atol=1e-5 * 0.02)
+
+
 def test_what_no_turn_sees_is_zero():
     panel = {**PANEL, "n_rows": 12, "source_z_mm": 0.0, "row_offset_mm": 0.0}
     beam = ConeBeam.full_turn(n_views=60, **panel)
@@ -199,6 +216,8 @@ def test_windows_are_those_of_fbp():
         ({"row_offset_mm": 150.0}, "must see some voxel of the grid in every view, got none"),
         ({"source_axis_mm": 25.0}, "grid must lie inside the circle of the source of radius 25.0 mm"),
         ({"angles_rad": np.deg2rad(np.arange(60) * 3.2)}, "cover every line from one side at least"),
+        ({"angles_rad": np.tile([0.4, 0.4 + np.pi], 30)}, "at least 6 different directions, got 2"),
+        ({"angles_rad": np.full(60, 0.4)}, "at least 6 different directions, got 1"),
         (
             {"angles_rad": np.deg2rad(np.arange(60) * 3.6), "detector_offset_mm": 17.0},
             "or a full turn if the detector",

@@ -130,6 +130,31 @@ def test_sound_speed_is_found_within_three_tenths_of_a_percent(speed):
         )
 
 
+def test_every_trial_speed_sees_the_same_elements(monkeypatch):
+    """Depths move with the speed, and the f-number with them, so that apertures keep their width."""
+    seen = []
+
+    def spy(data, probe, waves, grid, *, f_number, sound_speed_m_s, **settings):
+        seen.append((sound_speed_m_s, grid.center_mm[0] / f_number, grid.center_mm[0] / sound_speed_m_s))
+        return delay_and_sum(
+            data, probe, waves, grid, f_number=f_number, sound_speed_m_s=sound_speed_m_s, **settings
+        )
+
+    monkeypatch.setattr("imgtech.recon.ultrasound.sound_speed.delay_and_sum", spy)
+    probe = LinearArray(n_elements=32, pitch_mm=0.3)
+    waves = PlaneWaves.from_degrees([-4, 5], sampling_hz=20e6)
+    tissue = speckle(((8, 16), (-5, 6)), density_per_mm2=8, rng=np.random.default_rng(3))
+    rf = tissue.echoes(probe, waves, pulse=PULSE, n_samples=500)
+    grid = ImageGrid(shape=(60, 40), spacing_mm=(0.08, 0.15), center_mm=(12.0, 0.4))
+    trials = np.arange(1450.0, 1631.0, 20.0)
+    settings = {"trials_m_s": trials, "center_hz": 5e6, "f_number": 1.3}
+    estimate_sound_speed(rf_to_iq(rf, waves, center_hz=5e6), probe, waves, grid, **settings)
+    speeds, widths, delays = np.array(seen).T
+    np.testing.assert_array_equal(speeds, np.repeat(trials, 2))
+    np.testing.assert_allclose(widths, 12.0 / 1.3)
+    np.testing.assert_allclose(delays, 12.0 / 1540.0)
+
+
 @pytest.mark.parametrize("angles", [[0], [7], [-10, 0, 12]])
 def test_migration_and_delay_and_sum_agree(angles):
     """Same data, same aperture: widths within 5 %, places within a hundredth of a millimetre."""

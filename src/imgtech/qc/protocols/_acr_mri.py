@@ -76,7 +76,7 @@ def measure_acr_mri(series: Series, *, model: str, repeat: Series | None, editio
     tests: list[tuple[str, _Test, Callable[[], Measurement]]] = [
         (
             f"diameter slice {role} {name}",
-            _Test("geometry", "mm", "diameter-half-height-1"),
+            _Test("geometry", "mm", "diameter-half-height-2"),
             lambda role=role, degrees=degrees: _diameter(scan, role, degrees),  # type: ignore[misc]
         )
         for role, name, degrees in _DIAMETERS
