@@ -9,8 +9,8 @@ ways from cone-beam projections to a volume, and where a circle, unlike a helix,
 # %%
 # An object
 # ---------
-# An ellipsoid of water with two lesions and three denser discs, one above the other. Every ray through them is
-# known in closed form, and each reading is the mean over a detector element.
+# An ellipsoid of water with two lesions and three denser discs, one above the other. Every ray through them
+# is known in closed form, and each reading is the mean over a detector element.
 
 import matplotlib.pyplot as plt
 import numpy as np
