@@ -1,7 +1,8 @@
 """Do 95 % intervals hold the truth? Simulated images with closed-form truth, fixed seeds.
 
 Run ``python benchmarks/coverage/run.py`` for the whole study, or with ``--only snr ct`` for some of the
-families in ``families/``. Every line of the table repeats one measurement 1000 times with fresh noise and
+families in ``families/``, or with ``--trace`` for the list of standards and algorithms. Every line of the
+table repeats one measurement 1000 times with fresh noise and
 counts how often the 95 % interval holds the true value. With a true coverage of 95 %, 1000 runs give
 93.6 to 96.4 % (two standard deviations). Each family has a result file of its own,
 ``benchmarks/results/coverage_FAMILY.json``.
@@ -82,6 +83,35 @@ def covered(setting: Setting, n_runs: int) -> list[Row]:
     return rows
 
 
+def traced(setting: Setting) -> list[Row]:
+    """Standard, algorithm and result of one run with a fixed seed."""
+    rows: list[Row] = []
+    for name, m in setting.once(np.random.default_rng(7)).items():
+        source = m.definition
+        rows.append(
+            {
+                "metric": name,
+                "setting": setting.about,
+                "functions": ", ".join(setting.of),
+                "document": source.document,
+                "edition": source.edition,
+                "clause": source.clause,
+                "text read": "yes" if source.verified else "no",
+                "algorithm": m.algorithm,
+                "unit": m.unit,
+                "value": m.value,
+                "uncertainty": m.uncertainty,
+            }
+        )
+    return rows
+
+
+def trace(out: Path) -> None:
+    """Write what every metric follows, and what it gives with a fixed seed, to ``traceability.json``."""
+    rows = [row for name in families() for s in settings(name) for row in traced(s)]
+    (out / "traceability.json").write_text(json.dumps({"rows": rows}, indent=2) + "\n")
+
+
 def _job(job: tuple[str, int, int]) -> tuple[str, list[Row]]:
     family, index, n_runs = job
     return family, covered(settings(family)[index], n_runs)
@@ -93,7 +123,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result files")
+    parser.add_argument(
+        "--trace", action="store_true", help="only list standards and algorithms, one run each"
+    )
     arguments = parser.parse_args()
+    if arguments.trace:
+        trace(arguments.out)
+        return
     jobs = [(name, i, arguments.runs) for name in arguments.only for i in range(len(settings(name)))]
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = "1"  # one core a process, so that processes do not fight for them

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
 import runpy
 import sys
 from collections import Counter
@@ -19,6 +21,8 @@ from imgtech.qc import metrics
 from imgtech.qc.metrics import ultrasound
 
 RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "coverage" / "run.py"
+RESULTS = RUN.parents[1] / "results"
+TRACES = json.loads((RESULTS / "traceability.json").read_text())["rows"]
 STUDY = runpy.run_path(str(RUN))
 FAMILIES = STUDY["families"]()
 LINES = [s for family in FAMILIES for s in STUDY["settings"](family)]
@@ -88,3 +92,31 @@ def test_every_public_metric_stands_in_the_study_with_three_settings() -> None:
     """A new function that returns a measurement needs a family: see benchmarks/coverage."""
     settings = Counter(name for s in LINES for name in set(s.of))
     assert {name: settings[name] for name in REQUIRED if settings[name] < 3 and name not in EXEMPT} == {}
+
+
+def test_every_measurement_says_its_document_edition_clause_and_algorithm() -> None:
+    for row in TRACES:
+        assert row["document"], row
+        assert row["edition"], row
+        # a paper has no clauses
+        assert row["clause"] or re.search(r" et al\.| and |\d+:\d+", row["document"]), row
+        assert re.search(r"-\d+\b", row["algorithm"]), row
+
+
+def test_an_algorithm_keeps_its_numbers_or_changes_its_name() -> None:
+    """Results with a fixed seed, as they were written down by ``run.py --trace``.
+
+    Where this fails, the numbers that users get have changed: give the algorithm a new name, write a line
+    into CHANGELOG.md, and write the list anew.
+    """
+    known = {(row["metric"], row["setting"]): row for row in TRACES}
+    for setting in LINES:
+        for row in STUDY["traced"](setting):
+            before = known.get((row["metric"], row["setting"]))
+            assert before is not None, f"{row['metric']}, {row['setting']} is not in traceability.json"
+            if before["algorithm"] == row["algorithm"]:
+                size = 1e-3 * before["uncertainty"] + 1e-9 * abs(before["value"])
+                assert row["value"] == pytest.approx(before["value"], rel=0, abs=size), row
+                assert row["uncertainty"] == pytest.approx(before["uncertainty"], rel=0.01), row
+            else:
+                assert before["algorithm"] == row["algorithm"], "write the list anew with run.py --trace"

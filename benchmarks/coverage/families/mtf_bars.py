@@ -165,6 +165,6 @@ def _known(value: float, spread: float) -> Measurement:
         name="response",
         value=float(value),
         uncertainty=spread,
-        definition=Source(document="JCGM 100", edition="2008"),
+        definition=Source(document="JCGM 100", edition="2008", clause="4.2.3"),
         algorithm="study-1",
     )

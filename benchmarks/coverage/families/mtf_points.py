@@ -59,7 +59,7 @@ def settings() -> Iterator[Setting]:
                 value=point.center_mm[1],
                 unit="mm",
                 uncertainty=point.position_uncertainty_mm,
-                definition=Source(document="JCGM 100", edition="2008"),
+                definition=Source(document="JCGM 100", edition="2008", clause="4.2.3"),
                 algorithm="study-1",
             )
 

@@ -16,6 +16,7 @@ from imgtech.qc.metrics.edge import Edge, fit_edge
 from imgtech.qc.metrics.edge_mtf import slanted_edge_mtf
 from imgtech.qc.metrics.flood import flood_uniformity
 from imgtech.qc.metrics.geometry import diameter
+from imgtech.qc.metrics.ghost_ratio import ghost_ratio, nyquist_ghost
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
 from imgtech.qc.metrics.holes import hole_dip
 from imgtech.qc.metrics.hotelling import channelised_hotelling, low_contrast_limit
@@ -52,6 +53,7 @@ from imgtech.qc.metrics.stability import Stability, temporal_stability
 from imgtech.qc.metrics.uniformity import percent_integral_uniformity
 from imgtech.qc.metrics.wedges import plate_signal, slice_position, slice_width
 from imgtech.qc.metrics.widths import profile_width
+from imgtech.qc.metrics.xray_uniformity import flat_field_uniformity
 
 __all__ = [
     "MTF",
@@ -96,8 +98,10 @@ __all__ = [
     "find_points",
     "fit_edge",
     "fit_point",
+    "flat_field_uniformity",
     "flood_uniformity",
     "gabor_channels",
+    "ghost_ratio",
     "hole_dip",
     "independent_pixels",
     "laguerre_gauss_channels",
@@ -109,6 +113,7 @@ __all__ = [
     "noise_power_spectrum",
     "normalised_snr",
     "nrmse",
+    "nyquist_ghost",
     "opposed_ramps",
     "percent_integral_uniformity",
     "percent_signal_ghosting",
