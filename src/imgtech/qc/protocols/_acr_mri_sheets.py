@@ -198,10 +198,10 @@ def _spokes(scan: Scan, rims: dict[int, Rim]) -> tuple[tuple[float, float], floa
         inside = np.hypot(y, x) < rim.radius_mm - _EDGE_MM
         rest = np.where(inside, pixels - _background(pixels, inside, y, x), 0.0)
         rest /= float(rest[inside].std())
-        for spoke, diameter in zip(spoke_centers(role), SPOKE_DIAMETERS_MM, strict=True):
+        for centers, diameter in zip(spoke_centers(role), SPOKE_DIAMETERS_MM, strict=True):
             kernel = _kernel(diameter, grid.spacing_mm)
             heights = signal.fftconvolve(rest, kernel, mode="same") / math.sqrt(float((kernel**2).sum()))
-            layers.append((heights, grid, rim, np.array(spoke)))
+            layers.append((heights, grid, rim, np.array(centers)))
     move, turn = np.zeros(2), 0.0
     for shifts, turns in _ROUNDS:
         moves = move + np.array([(dy, dx) for dy in shifts for dx in shifts])

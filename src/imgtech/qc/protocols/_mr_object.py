@@ -89,7 +89,7 @@ def find_object(image: Floats, grid: ImageGrid) -> MrObject:
 def air_of(found: MrObject, grid: ImageGrid, *, gap_mm: float = 15.0, edge_mm: float = 3.0) -> Floats:
     """Air in the four corners of the image, beside the strips along its axes where ghosts lie."""
     away = ndimage.distance_transform_edt(~found.mask, sampling=grid.spacing_mm)
-    rows, columns = found.mask.any(axis=1), found.mask.any(axis=0)
+    rows, columns = np.asarray(found.mask.any(axis=1)), np.asarray(found.mask.any(axis=0))
     strips = _widened(rows, 3)[:, None] | _widened(columns, 3)[None, :]
     air = (away > gap_mm) & ~strips
     for axis, d in enumerate(grid.spacing_mm):

@@ -165,7 +165,8 @@ def _ghost(mean: Floats, found: MrObject, grid: ImageGrid, axis: int) -> Measure
     power = mean**2
     ghost, floor = float(power[moved].mean()), float(power[air].mean())
     size = noise_size([power, power], [moved.astype(float), air.astype(float)], window=3)
-    doubt = float(np.hypot(*(mean_uncertainty(power, region.astype(float), size) for region in (moved, air))))
+    one, two = (mean_uncertainty(power, region.astype(float), size) for region in (moved, air))
+    doubt = float(np.hypot(one, two))
     apart, level = max(ghost - floor, 0.0), float(mean[inner].mean())
     upper, lower = np.sqrt(apart + doubt), np.sqrt(max(apart - doubt, 0.0))
     return Measurement(
