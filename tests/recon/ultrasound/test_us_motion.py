@@ -9,6 +9,8 @@ from scipy.signal import hilbert
 from imgtech.geometry import ConvexArray, ImageGrid, LinearArray, PlaneWaves, PolarGrid, SphericalWaves
 from imgtech.phantoms import GaussianPulse, Scatterers, speckle, wires
 from imgtech.recon.ultrasound import (
+    axial_displacement,
+    axial_strain,
     color_doppler,
     delay_and_sum,
     estimate_sound_speed,
@@ -78,6 +80,32 @@ def test_the_uncertainty_of_a_velocity_is_its_scatter(rng):
     assert scatter / stated > 0.3
 
 
+def test_strain_of_stretched_tissue(rng):
+    """Depths stretched by 0.4 % about 13 mm: displacement 0 there and growing away from the probe."""
+    waves = PlaneWaves.from_degrees([0], sampling_hz=20e6, start_s=9e-6, pulse_delay_s=0.2e-6)
+    probe = LinearArray(n_elements=48, pitch_mm=0.3, center_mm=0.5)
+    cloud = speckle(((9, 17), (-4, 5)), density_per_mm2=8, rng=rng)
+    grid = ImageGrid(shape=(80, 20), spacing_mm=(0.06, 0.2), center_mm=(13.0, 0.4))
+    images = []
+    for strain in (0.0, 0.004):
+        places = cloud.positions_mm + strain * (cloud.positions_mm - [13.0, 0.0]) * [1.0, 0.0]
+        rf = Scatterers(places, cloud.amplitudes).echoes(
+            probe, waves, pulse=PULSE, n_samples=420, sound_speed_m_s=1480, dtype=np.float64
+        )
+        settings = {"f_number": 2.0, "sound_speed_m_s": 1480, "center_hz": 5e6}
+        images.append(delay_and_sum(rf_to_iq(rf, waves, center_hz=5e6), probe, waves, grid, **settings))
+    moved = axial_displacement(*images, center_hz=5e6, sound_speed_m_s=1480, window=(9, 9))
+    z = grid.coordinates_mm[0]
+    slope, _ = np.polyfit(z - 13.0, np.median(moved, axis=1), 1)
+    assert slope == pytest.approx(0.004, rel=0.1)
+    assert np.median(moved[38:42]) == pytest.approx(0.0, abs=0.001)
+    assert np.median(axial_strain(moved, spacing_mm=0.06, n_window=41)) == pytest.approx(0.004, rel=0.15)
+    with pytest.raises(ValueError, match="n_window must be odd and at most 80"):
+        axial_strain(moved, spacing_mm=0.06, n_window=81)
+    with pytest.raises(ValueError, match="after must have shape"):
+        axial_displacement(images[0], images[1][1:], center_hz=5e6)
+
+
 def test_power_and_spectrum():
     tone = 3 * np.exp(-2j * np.pi * 0.2 * np.arange(300))
     assert power_doppler(np.stack([tone, 2 * tone]))[1] == pytest.approx(36)
@@ -128,6 +156,31 @@ def test_sound_speed_is_found_within_three_tenths_of_a_percent(speed):
         estimate_sound_speed(
             iq, probe, waves, grid, trials_m_s=speed - 150 + np.arange(5) * 10.0, center_hz=5e6
         )
+
+
+def test_every_trial_speed_sees_the_same_elements(monkeypatch):
+    """Depths move with the speed, and the f-number with them, so that apertures keep their width."""
+    seen = []
+
+    def spy(data, probe, waves, grid, *, f_number, sound_speed_m_s, **settings):
+        seen.append((sound_speed_m_s, grid.center_mm[0] / f_number, grid.center_mm[0] / sound_speed_m_s))
+        return delay_and_sum(
+            data, probe, waves, grid, f_number=f_number, sound_speed_m_s=sound_speed_m_s, **settings
+        )
+
+    monkeypatch.setattr("imgtech.recon.ultrasound.sound_speed.delay_and_sum", spy)
+    probe = LinearArray(n_elements=32, pitch_mm=0.3)
+    waves = PlaneWaves.from_degrees([-4, 5], sampling_hz=20e6)
+    tissue = speckle(((8, 16), (-5, 6)), density_per_mm2=8, rng=np.random.default_rng(3))
+    rf = tissue.echoes(probe, waves, pulse=PULSE, n_samples=500)
+    grid = ImageGrid(shape=(60, 40), spacing_mm=(0.08, 0.15), center_mm=(12.0, 0.4))
+    trials = np.arange(1450.0, 1631.0, 20.0)
+    settings = {"trials_m_s": trials, "center_hz": 5e6, "f_number": 1.3}
+    estimate_sound_speed(rf_to_iq(rf, waves, center_hz=5e6), probe, waves, grid, **settings)
+    speeds, widths, delays = np.array(seen).T
+    np.testing.assert_array_equal(speeds, np.repeat(trials, 2))
+    np.testing.assert_allclose(widths, 12.0 / 1.3)
+    np.testing.assert_allclose(delays, 12.0 / 1540.0)
 
 
 @pytest.mark.parametrize("angles", [[0], [7], [-10, 0, 12]])

@@ -10,6 +10,7 @@ from imgtech.io.raw.jcampdx import read_jcampdx
 from imgtech.io.raw.mri_scan import MriScan
 from imgtech.io.raw.ndt import read_ndt_fmc
 from imgtech.io.raw.parallel import read_dxchange, read_sinogram
+from imgtech.io.raw.picmus import read_picmus
 from imgtech.io.raw.plain import read_raw, write_raw
 from imgtech.io.raw.plus_lines import BeamLines, read_plus_lines
 from imgtech.io.raw.pulseq import PulseqSequence, read_pulseq
@@ -32,6 +33,7 @@ __all__ = [
     "read_htc",
     "read_jcampdx",
     "read_ndt_fmc",
+    "read_picmus",
     "read_plus_lines",
     "read_pulseq",
     "read_pybf",

@@ -9,36 +9,23 @@ by depth with delays in float64.
 """
 
 import math
-import os
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import config, prange, types
+from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 from imgtech._core.jit import helper, kernel
+from imgtech._core.processor import has_avx512
 
 LANES = 16
 TIE_MM = 1e-9  # as in the portable kernels: rounding must not decide at the edge of the aperture
 SPAN = 31  # remainders must stay below: sample and the one after lie among 32
 
 
-def _has_avx512():
-    """True if code is compiled for AVX-512 and ``IMGTECH_AVX512`` is not 0."""
-    if os.environ.get("IMGTECH_AVX512", "1") == "0":
-        return False
-    if config.CPU_FEATURES is not None:
-        return "+avx512f" in config.CPU_FEATURES.split(",")
-    try:
-        return bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
-    except RuntimeError:  # LLVM does not know the features of this processor
-        return False
-
-
-HAS_AVX512 = _has_avx512()
+HAS_AVX512 = has_avx512()
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)

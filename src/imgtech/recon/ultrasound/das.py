@@ -13,7 +13,7 @@ from imgtech.geometry.probes import Probe
 from imgtech.geometry.scan_grids import Pixels
 from imgtech.geometry.transmits import Transmits
 from imgtech.recon.ultrasound import _kernels, _kernels_frames, _kernels_lines, _kernels_window
-from imgtech.recon.ultrasound._lines import Lines, channel_data, lines_of
+from imgtech.recon.ultrasound._lines import Lines, channel_data, check_record, lines_of
 from imgtech.recon.ultrasound.apodization import window_terms
 from imgtech.recon.ultrasound.delays import pixels_mm
 
@@ -101,8 +101,9 @@ def delay_and_sum(
     Raises
     ------
     ValueError
-        If shapes do not fit the probe and the waves, the data hold less than two samples a trace or
-        values that are not finite, ``center_hz`` is given with real data, or a number is out of range.
+        If shapes do not fit the probe and the waves; the data hold less than two samples a trace, values
+        that are not finite or no echo of the grid at all; ``center_hz`` is given with real data; or a
+        number is out of range.
 
     References
     ----------
@@ -122,6 +123,7 @@ def delay_and_sum(
     8.0
     """
     traces = channel_data(data, probe, waves)
+    check_record(traces, probe, waves, grid, sound_speed_m_s)
     plain = interpolation == "linear" and directivity == "none"
     if not (plain and receive_weights is None and transmit_weights is None and is_flat(probe, waves, grid)):
         lines = lines_of(
@@ -194,7 +196,7 @@ def _any_geometry(
     n_lines, _, n = lines.points_mm.shape
     receive = _weight_table("receive_weights", receive_weights, n_elements, grid)
     transmit = _weight_table("transmit_weights", transmit_weights, n_transmits, grid)
-    n_out, n_values = 1 if compound else n_transmits, lines.traces.shape[3]
+    n_out, n_values = 1 if compound else n_transmits, lines.traces.shape[2]
     out = np.zeros((n_lines, n_out, n, n_values), dtype=lines.traces.dtype)
     complex_data = np.iscomplexobj(traces)
     for part, arguments in lines.blocks(n_transmits):
