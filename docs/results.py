@@ -20,6 +20,10 @@ def write_tables(results: Path, folder: Path) -> None:
             (folder / f"{path.stem}.md").write_text(_bias(record))
         elif path.stem.startswith("poses_"):
             posed += record["cases"]
+        elif path.stem == "traceability":
+            (folder / "traceability.md").write_text(_traceability(record["rows"]))
+        elif "rows" in record:
+            (folder / f"{path.stem}.md").write_text(_table(record["rows"]))
         else:
             (folder / f"{path.stem}.md").write_text(_comparisons(record))
     if covered:
@@ -73,6 +77,29 @@ def _bias(record: dict[str, Any]) -> str:
 
 def _coverage(records: list[dict[str, Any]]) -> str:
     rows = [row for record in records for row in record["rows"]]
+    shares = [row["coverage (%)"] for row in rows]
+    inside = sum(90 <= share <= 98 for share in shares)
+    summary = (
+        f"{len({row['metric'] for row in rows})} metrics, {len(rows)} lines, {inside} of them at 90 to 98 %; "
+        f"mean {sum(shares) / len(shares):.1f} %, from {min(shares):.1f} to {max(shares):.1f} %."
+    )
+    return f"{summary}\n\n{_table(rows)}"
+
+
+def _traceability(rows: list[dict[str, Any]]) -> str:
+    """One line for every algorithm: the functions that follow it, the document, edition and clause."""
+    lines = ["| metric | from | document | edition | clause | algorithm |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        functions = ", ".join(f"`{name}`" for name in row["functions"].split(", "))
+        document = row["document"] + ("" if row["text read"] == "yes" else " (text not read)")
+        cells = (row["metric"], functions, document, row["edition"], row["clause"], f"`{row['algorithm']}`")
+        line = "| " + " | ".join(cells) + " |"
+        if line not in lines:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
     names = [name for name in rows[0] if name != "seconds"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in rows]

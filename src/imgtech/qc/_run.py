@@ -14,6 +14,7 @@ from imgtech.qc.limits import read_baselines, with_limits
 from imgtech.qc.protocols._acr_mri_limits import EDITIONS as ACR_MRI_EDITIONS
 from imgtech.qc.protocols.acr_ct import ACR_CT_EDITIONS, acr_ct
 from imgtech.qc.protocols.acr_mri_large import acr_mri_large
+from imgtech.qc.protocols.acr_mri_medium import acr_mri_medium
 from imgtech.qc.protocols.catphan import CATPHAN_EDITIONS, catphan
 from imgtech.qc.protocols.ct_water import CT_WATER_EDITIONS, ct_water
 from imgtech.qc.protocols.gamma_bars import GAMMA_BARS_EDITIONS, gamma_bars
@@ -32,10 +33,16 @@ class _Protocol:
 _STACK = (5, 10_000)
 _PROTOCOLS = {
     "acr-mri-large": _Protocol(
-        editions=ACR_MRI_EDITIONS,
+        editions=ACR_MRI_EDITIONS["large"],
         modality="MR",
         n_images=(11, 11),
         measure=lambda series, edition: acr_mri_large(series, edition=edition),
+    ),
+    "acr-mri-medium": _Protocol(
+        editions=ACR_MRI_EDITIONS["medium"],
+        modality="MR",
+        n_images=(11, 11),
+        measure=lambda series, edition: acr_mri_medium(series, edition=edition),
     ),
     "acr-ct": _Protocol(
         editions=tuple(ACR_CT_EDITIONS),

@@ -47,6 +47,8 @@ def variance(values: Floats, weights: Floats) -> float:
 
 def filled_box(weights: Floats) -> tuple[slice, slice]:
     """Smallest rows and columns that hold all weights above zero."""
+    if all(edge.any() for edge in (weights[0], weights[-1], weights[:, 0], weights[:, -1])):
+        return slice(0, weights.shape[0]), slice(0, weights.shape[1])
     rows, columns = np.flatnonzero(weights.any(axis=1)), np.flatnonzero(weights.any(axis=0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 

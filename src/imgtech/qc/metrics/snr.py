@@ -64,10 +64,9 @@ def snr_two_images(first: npt.ArrayLike, second: npt.ArrayLike, region: npt.Arra
     True
     """
     signal = real_image("first", first, 2).astype(np.float64, copy=False)
-    noise = signal - real_image("second", second, 2, signal.shape)
-    noise /= math.sqrt(2)
+    difference = signal - real_image("second", second, 2, signal.shape)
     regions = _regions(region, signal.shape)
-    return _mean_of_ratios(signal, noise, regions, 1.0, _NEMA, "snr-two-images-2")
+    return _mean_of_ratios(signal, difference, regions, 2.0, _NEMA, "snr-two-images-2")
 
 
 def snr_smoothing(
@@ -234,7 +233,7 @@ def _regions(region: npt.ArrayLike, shape: tuple[int, ...]) -> list[Floats]:
 def _mean_of_ratios(
     signal: Floats, noise: Floats, regions: list[Floats], kept: float, definition: Source, algorithm: str
 ) -> Measurement:
-    """Mean over regions of signal mean by noise SD; ``kept`` is the share of variance in ``noise``."""
+    """Mean over regions of signal by noise; ``kept`` is the variance of ``noise`` by that of one image."""
     size = noise_size([noise] * len(regions), regions)
     ratios, squares, freedom = [], 0.0, 0.0
     means, deviations = [], []

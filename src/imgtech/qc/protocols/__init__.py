@@ -2,9 +2,18 @@
 
 from imgtech.qc.protocols.acr_ct import acr_ct
 from imgtech.qc.protocols.acr_mri_large import acr_mri_large
+from imgtech.qc.protocols.acr_mri_medium import acr_mri_medium
 from imgtech.qc.protocols.catphan import catphan
 from imgtech.qc.protocols.ct_water import ct_water
 from imgtech.qc.protocols.gamma_bars import gamma_bars
 from imgtech.qc.protocols.gamma_flood import gamma_flood
 
-__all__ = ["acr_ct", "acr_mri_large", "catphan", "ct_water", "gamma_bars", "gamma_flood"]
+__all__ = [
+    "acr_ct",
+    "acr_mri_large",
+    "acr_mri_medium",
+    "catphan",
+    "ct_water",
+    "gamma_bars",
+    "gamma_flood",
+]
