@@ -211,15 +211,20 @@ def main() -> None:
         return
     _, y_mm, x_mm = GRID.coordinates_mm
     inside = np.hypot(y_mm[:, None], x_mm) < 0.45 * N * VOXEL_MM
-    comparisons = [whole_call(projections, truth, inside), back_projection(projections, inside)]
-    for c in comparisons:
+    comparisons = []
+    for make in (
+        lambda: whole_call(projections, truth, inside),
+        lambda: back_projection(projections, inside),
+    ):
+        c = make()
+        comparisons.append(c)
         low, high = c.ratio_range
         print(
             f"{c.name:32} {c.peer:36} {c.ratio:6.1f} ({low:.1f}-{high:.1f}) "
             f"{np.median(c.ours_s):6.2f} s, {c.rate / 1e9:.2f} GUPS, peer {c.rate / c.ratio / 1e9:.3f}"
         )
         print("   checked:", ", ".join(f"{key} {value:.2e}" for key, value in c.check.items()))
-    save_comparisons(comparisons, RESULTS)
+        save_comparisons(comparisons, RESULTS)
 
 
 if __name__ == "__main__":
