@@ -5,6 +5,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+from ct_drawings import draw_beams
 from drawings import draw_all
 from flat_drawings import draw_flat
 from mr_drawings import draw_mr_phantoms
@@ -62,6 +63,7 @@ suppress_warnings = ["config.cache"]
 
 HERE = Path(__file__).parent
 draw_all(HERE / "_static" / "drawings")
+draw_beams(HERE / "_static" / "drawings")
 draw_phantoms(HERE / "_static" / "drawings")
 draw_mr_phantoms(HERE / "_static" / "drawings")
 draw_flat(HERE / "_static" / "drawings")
