@@ -12,7 +12,18 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Polygon, Rectangle
 
-from imgtech.phantoms.twins import FlatBar, FlatTwin, four_slits, quadrant_bars
+from imgtech.geometry import ImageGrid
+from imgtech.phantoms.twins import (
+    FlatBar,
+    FlatTwin,
+    Placement,
+    edge_plate,
+    four_slits,
+    leeds_tor18,
+    planar_drawing,
+    qc3,
+    quadrant_bars,
+)
 
 INK, BLUE, RED, GREY = "#222222", "#1f6fb2", "#c2402b", "#9a9a9a"
 
@@ -39,6 +50,21 @@ def draw_flat(folder: Path) -> None:
         axes[1].add_patch(Rectangle((side - 25, -32), 50, 64, fill=False, ec=BLUE))
         axes[1].add_patch(Rectangle((-32, side - 25), 64, 50, fill=False, ec=RED))
     _save(figure, folder / "gamma-bars.svg")
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
+    _grey(axes[0], leeds_tor18(unit_mm=76.0), 96.0, "Leeds TOR 18")
+    for k, (v, u) in enumerate(planar_drawing("leeds").disks, 1):
+        axes[0].add_patch(Circle((76 * u, 76 * v), 0.75 * 0.054 * 76, fill=False, ec=BLUE))
+        axes[0].text(
+            67 / 76 * 76 * u, 67 / 76 * 76 * v, str(k), fontsize=6, color=BLUE, ha="center", va="center"
+        )
+    _grey(axes[1], qc3(unit_mm=21.0), 68.0, "QC-3")
+    for name, patch in planar_drawing("qc3").patches.items():
+        if name.startswith("patch"):
+            axes[1].text(
+                21 * patch.center[1], 21 * patch.center[0], name[-1], color=RED, ha="center", va="center"
+            )
+    _grey(axes[2], edge_plate(), 95.0, "opaque plate")
+    _save(figure, folder / "planar-xray.svg")
 
 
 def _save(figure: plt.Figure, path: Path) -> None:
@@ -51,6 +77,14 @@ def _field(axes: Axes, scale: float, face: str, edge: str, label: str) -> None:
     corners = [(w - cut, -h), (w, cut - h), (w, h - cut), (w - cut, h)]
     corners += [(-x, -y) for x, y in corners]
     axes.add_patch(Polygon([(scale * x, scale * y) for x, y in corners], fc=face, ec=edge, label=label))
+
+
+def _grey(axes: Axes, twin: FlatTwin, half: float, title: str) -> None:
+    grid = ImageGrid(shape=(400, 400), spacing_mm=(half / 200, half / 200))
+    image = twin.image(grid, sigma_mm=half / 400, placement=Placement())
+    axes.imshow(image, cmap="gray", extent=(-half, half, half, -half), rasterized=True)
+    axes.set(title=title)
+    axes.set_axis_off()
 
 
 def _shapes(axes: Axes, twin: FlatTwin, half: float, title: str) -> None:

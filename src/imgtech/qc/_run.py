@@ -18,13 +18,14 @@ from imgtech.qc.protocols.catphan import CATPHAN_EDITIONS, catphan
 from imgtech.qc.protocols.ct_water import CT_WATER_EDITIONS, ct_water
 from imgtech.qc.protocols.gamma_bars import GAMMA_BARS_EDITIONS, gamma_bars
 from imgtech.qc.protocols.gamma_flood import GAMMA_FLOOD_EDITIONS, gamma_flood
+from imgtech.qc.protocols.planar_xray import PLANAR_EDITIONS, PLANAR_MODALITIES, planar_xray
 from imgtech.qc.report import Report
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Protocol:
     editions: tuple[str, ...]
-    modality: str
+    modality: str | tuple[str, ...]
     n_images: tuple[int, int]
     measure: Callable[[Series, str], Report]
 
@@ -60,6 +61,12 @@ _PROTOCOLS = {
         modality="NM",
         n_images=(1, 1),
         measure=lambda series, edition: gamma_bars(series, edition=edition),
+    ),
+    "planar-xray": _Protocol(
+        editions=PLANAR_EDITIONS,
+        modality=PLANAR_MODALITIES,
+        n_images=(1, 1),
+        measure=lambda series, edition: planar_xray(series, edition=edition),
     ),
     **{
         f"catphan-{model}": _Protocol(
@@ -158,7 +165,8 @@ def run(
 def _only_fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[str | None, float | None]:
     """Series UID and echo time of the only stack that fits; nothing where none or several do."""
     low, high = known.n_images
-    fits = [s for s in found if s.modality == known.modality and low <= s.n_images <= high]
+    kinds = (known.modality,) if isinstance(known.modality, str) else known.modality
+    fits = [s for s in found if s.modality in kinds and low <= s.n_images <= high]
     if len(found) == 1 or len(fits) != 1:
         return None, None
     return fits[0].tags.series_uid, fits[0].tags.echo_time_ms

@@ -7,6 +7,15 @@ from imgtech.phantoms.twins.flat import FlatBar, FlatDisk, FlatTwin
 from imgtech.phantoms.twins.gamma import four_slits, gamma_counts, gamma_field, quadrant_bars
 from imgtech.phantoms.twins.noise import ct_noise_images, ct_noise_spectrum, disk_mean_deviation
 from imgtech.phantoms.twins.placement import Placement, SlicePlace
+from imgtech.phantoms.twins.planar import (
+    LineGroup,
+    Patch,
+    PlanarDrawing,
+    edge_plate,
+    leeds_tor18,
+    planar_drawing,
+    qc3,
+)
 from imgtech.phantoms.twins.solids import Bead, Block, Rod, Solid, Wire, blurred_disk
 from imgtech.phantoms.twins.twin import Twin, with_ring
 
@@ -21,8 +30,11 @@ __all__ = [
     "FlatDisk",
     "FlatTwin",
     "Insert",
+    "LineGroup",
     "Module",
+    "Patch",
     "Placement",
+    "PlanarDrawing",
     "Rod",
     "SlicePlace",
     "Solid",
@@ -36,9 +48,13 @@ __all__ = [
     "ct_noise_images",
     "ct_noise_spectrum",
     "disk_mean_deviation",
+    "edge_plate",
     "four_slits",
     "gamma_counts",
     "gamma_field",
+    "leeds_tor18",
+    "planar_drawing",
+    "qc3",
     "quadrant_bars",
     "water_phantom",
     "with_ring",
