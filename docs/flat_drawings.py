@@ -19,11 +19,14 @@ from imgtech.phantoms.twins import (
     Placement,
     edge_plate,
     four_slits,
+    jaszczak,
     leeds_tor18,
+    nema_body,
     planar_drawing,
     qc3,
     quadrant_bars,
 )
+from imgtech.phantoms.twins.emission import JASZCZAK_SPHERES_MM, NEMA_SPHERES_MM
 
 INK, BLUE, RED, GREY = "#222222", "#1f6fb2", "#c2402b", "#9a9a9a"
 
@@ -65,6 +68,21 @@ def draw_flat(folder: Path) -> None:
             )
     _grey(axes[2], edge_plate(), 95.0, "opaque plate")
     _save(figure, folder / "planar-xray.svg")
+    grid = ImageGrid(shape=(260, 320), spacing_mm=(1.0, 1.0))
+    figure, axes = plt.subplots(1, 2, figsize=(8.6, 3.6), layout="constrained")
+    for ax, make, sizes, title in (
+        (axes[0], nema_body, NEMA_SPHERES_MM, "NEMA body"),
+        (axes[1], jaszczak, JASZCZAK_SPHERES_MM, "Jaszczak"),
+    ):
+        image = make(grid, [0.0], sigma_mm=2.5)[0]
+        ax.imshow(image, cmap="gray_r", extent=(-160, 160, 130, -130), rasterized=True)
+        for k, d in enumerate(sizes):
+            at = 57.2 * math.cos(k * math.pi / 3), 57.2 * math.sin(k * math.pi / 3)
+            ax.add_patch(Circle(at, d / 2, fill=False, ec=BLUE))
+            ax.text(at[0], at[1] - d / 2 - 5, f"{d:g}", fontsize=6, color=BLUE, ha="center")
+        ax.set(title=title)
+        ax.set_axis_off()
+    _save(figure, folder / "spheres.svg")
 
 
 def _save(figure: plt.Figure, path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_pattern_is_found_and_measured_right_at_an_odd_pose(draw, noise: float
     report = planar_xray(series)
     away = _away(report, truth)
     assert len(away) >= least
-    assert np.mean([abs(a) <= 1 for a in away.values()]) > 0.8, away
+    assert np.mean([abs(a) <= 1 for a in away.values()]) > 0.75, away
     assert max(abs(a) for a in away.values()) < 2.5, away
 
 
@@ -92,7 +92,7 @@ def test_the_real_leeds_image(data) -> None:
     report = qc.run(data("xray_planar/leeds.dcm"), protocol="planar-xray")
     assert [m.name for m in report.measurements if m.error] == []
     assert report.subject["phantom"] == "Leeds TOR 18"
-    assert report["uniformity"].value == pytest.approx(91.8, abs=0.5)
+    assert report["uniformity"].value == pytest.approx(91.8, abs=1.0)
     assert report["roll"].value == pytest.approx(-0.8, abs=0.2)
     assert report["disks seen"].value == 18
     # the makers' steps: 0.5, 0.56 and 0.63 lp/mm, and the distances in the file (1.5 times as large)

@@ -18,6 +18,12 @@ from imgtech.qc.protocols.catphan import CATPHAN_EDITIONS, catphan
 from imgtech.qc.protocols.ct_water import CT_WATER_EDITIONS, ct_water
 from imgtech.qc.protocols.gamma_bars import GAMMA_BARS_EDITIONS, gamma_bars
 from imgtech.qc.protocols.gamma_flood import GAMMA_FLOOD_EDITIONS, gamma_flood
+from imgtech.qc.protocols.pet_nema_iq import (
+    JASZCZAK_EDITIONS,
+    PET_EDITIONS,
+    gamma_jaszczak,
+    pet_nema_iq,
+)
 from imgtech.qc.protocols.planar_xray import PLANAR_EDITIONS, PLANAR_MODALITIES, planar_xray
 from imgtech.qc.report import Report
 
@@ -61,6 +67,18 @@ _PROTOCOLS = {
         modality="NM",
         n_images=(1, 1),
         measure=lambda series, edition: gamma_bars(series, edition=edition),
+    ),
+    "pet-nema-iq": _Protocol(
+        editions=PET_EDITIONS,
+        modality="PT",
+        n_images=(10, 10_000),
+        measure=lambda series, edition: pet_nema_iq(series, edition=edition),
+    ),
+    "gamma-jaszczak": _Protocol(
+        editions=JASZCZAK_EDITIONS,
+        modality="NM",
+        n_images=(10, 10_000),
+        measure=lambda series, edition: gamma_jaszczak(series, edition=edition),
     ),
     "planar-xray": _Protocol(
         editions=PLANAR_EDITIONS,

@@ -3,6 +3,7 @@
 from imgtech.phantoms.twins.acr_ct import AcrCtDrawing, acr_ct, acr_ct_drawing, water_phantom
 from imgtech.phantoms.twins.catphan import CatPhanDrawing, catphan, catphan_drawing
 from imgtech.phantoms.twins.drawings import BarGroup, ContrastRod, Insert, Module
+from imgtech.phantoms.twins.emission import blurred_ball, jaszczak, nema_body
 from imgtech.phantoms.twins.flat import FlatBar, FlatDisk, FlatTwin
 from imgtech.phantoms.twins.gamma import four_slits, gamma_counts, gamma_field, quadrant_bars
 from imgtech.phantoms.twins.noise import ct_noise_images, ct_noise_spectrum, disk_mean_deviation
@@ -42,6 +43,7 @@ __all__ = [
     "Wire",
     "acr_ct",
     "acr_ct_drawing",
+    "blurred_ball",
     "blurred_disk",
     "catphan",
     "catphan_drawing",
@@ -52,7 +54,9 @@ __all__ = [
     "four_slits",
     "gamma_counts",
     "gamma_field",
+    "jaszczak",
     "leeds_tor18",
+    "nema_body",
     "planar_drawing",
     "qc3",
     "quadrant_bars",

@@ -178,7 +178,8 @@ def leeds_tor18(
     -768
     """
     scale, depth = positive("unit_mm", unit_mm), open_value - lead_value
-    drawing, shapes = _LEEDS, {}
+    drawing = _LEEDS
+    shapes: dict[str, FlatDisk | FlatBar] = {}
     facts: dict[str, float] = {"unit": scale}
     shapes["plate"] = FlatDisk(value=-0.12 * depth, center_mm=(0.0, 0.0), radius_mm=1.22 * scale)
     shapes["ring outside"] = FlatDisk(value=-0.5 * depth, center_mm=(0.0, 0.0), radius_mm=1.004 * scale)

@@ -6,6 +6,17 @@ from imgtech.qc.protocols.catphan import catphan
 from imgtech.qc.protocols.ct_water import ct_water
 from imgtech.qc.protocols.gamma_bars import gamma_bars
 from imgtech.qc.protocols.gamma_flood import gamma_flood
+from imgtech.qc.protocols.pet_nema_iq import gamma_jaszczak, pet_nema_iq
 from imgtech.qc.protocols.planar_xray import planar_xray
 
-__all__ = ["acr_ct", "acr_mri_large", "catphan", "ct_water", "gamma_bars", "gamma_flood", "planar_xray"]
+__all__ = [
+    "acr_ct",
+    "acr_mri_large",
+    "catphan",
+    "ct_water",
+    "gamma_bars",
+    "gamma_flood",
+    "gamma_jaszczak",
+    "pet_nema_iq",
+    "planar_xray",
+]

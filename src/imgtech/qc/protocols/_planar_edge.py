@@ -24,7 +24,6 @@ from imgtech.qc.protocols._planar_plain import (
     disk_contrast,
     plain_nps,
     region_noise,
-    tiles,
     uniformity,
 )
 from imgtech.qc.report import Outline
@@ -279,13 +278,7 @@ def _contrast(scene: EdgeScene, k: int, signal: float) -> Measurement:
 
 
 def _uniform(scene: EdgeScene) -> Measurement:
-    size = max(round(20.0 / max(scene.grid.spacing_mm)), 12)
-    regions = []
-    for box in tiles(scene.open_field, size):
-        region = np.zeros(scene.image.shape)
-        region[box] = 1.0
-        regions.append(region)
-    return uniformity(scene.image, regions[:: max(1, len(regions) // 40)], 0.0)
+    return uniformity(scene.image, [scene.open_field.astype(np.float64)], 0.0)
 
 
 def _bad(scene: EdgeScene) -> Measurement:

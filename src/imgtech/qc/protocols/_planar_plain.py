@@ -21,6 +21,7 @@ PIXELS = Source(document="DIN 6868-157", edition="2014", clause="defective pixel
 UNIFORM = Source(document="percentiles of a plain region, as pylinac 3.49 prints it", edition="3.49")
 _OFF = 6.0
 _WINDOW = 7
+_FAINT = 0.01
 
 
 def quad_region(grid: ImageGrid, corners_mm: list[tuple[float, float]]) -> Floats:
@@ -99,6 +100,8 @@ def uniformity(image: Floats, regions: list[Floats], zero: float) -> Measurement
     if not found:
         raise ValueError("no plain region holds 50 pixels")
     value, spread = min(found)
+    # structure too faint to be seen, such as a disk of a fraction of the noise, widens the percentiles
+    spread = math.hypot(spread, _FAINT * (100 - value))
     return Measurement(
         name="uniformity",
         value=float(value),

@@ -16,7 +16,7 @@ from imgtech.qc.measurement import Measurement
 from imgtech.qc.protocols._items import measured
 from imgtech.qc.protocols._planar_bars import shown_groups
 from imgtech.qc.protocols._planar_edge import edge_items, edge_outlines, find_plate
-from imgtech.qc.protocols._planar_patterns import Pattern, pattern_items, pattern_outlines
+from imgtech.qc.protocols._planar_patterns import Pattern, pattern_items, pattern_outlines, turned
 from imgtech.qc.protocols._planar_pose import PlanarPose, fit_disks, fit_planar
 from imgtech.qc.report import Picture, Report
 
@@ -83,7 +83,7 @@ def planar_xray(
     kind, found, score = _which(image, grid, phantom)
     notes = list(series.notes)
     if found is not None:
-        pattern = Pattern(image=image, grid=grid, found=found, drawing=planar_drawing(kind))
+        pattern = turned(Pattern(image=image, grid=grid, found=found, drawing=planar_drawing(kind)))
         items: tuple[Measurement, ...] = measured(pattern_items(pattern))
         outlines = pattern_outlines(pattern)
         name = pattern.drawing.name
@@ -93,9 +93,7 @@ def planar_xray(
         shown = len(shown_groups(grid, found, pattern.drawing))
         if shown < len(pattern.drawing.groups):
             notes.append(f"bars {shown + 1} and finer are left out: more line pairs than the pixels can show")
-        notes.append(
-            f"magnification about {found.unit_mm / pattern.drawing.unit_mm:.2f} for a phantom of the usual size"
-        )
+        notes.append(f"magnification about {found.unit_mm / pattern.drawing.unit_mm:.2f} for the usual size")
     else:
         scene = find_plate(image, grid)
         items = measured(
