@@ -92,7 +92,8 @@ def test_the_real_leeds_image(data) -> None:
     report = qc.run(data("xray_planar/leeds.dcm"), protocol="planar-xray")
     assert [m.name for m in report.measurements if m.error] == []
     assert report.subject["phantom"] == "Leeds TOR 18"
-    assert report["uniformity"].value == pytest.approx(91.8, abs=1.0)
+    # printed by another program, which takes other cores of the disks
+    assert abs(report["uniformity"].value - 91.8) < 2 * report["uniformity"].uncertainty
     assert report["roll"].value == pytest.approx(-0.8, abs=0.2)
     assert report["disks seen"].value == 18
     # the makers' steps: 0.5, 0.56 and 0.63 lp/mm, and the distances in the file (1.5 times as large)

@@ -190,8 +190,8 @@ def _samples(drawing: PlanarDrawing) -> tuple[Floats, Floats]:
             )
         points += list(zip(v[keep], u[keep], strict=True))
         levels += [patch.level] * int(keep.sum())
-    for k, (v, u) in enumerate(drawing.disks):
-        points += [(v, u), (0.85 * v, 0.85 * u)]
+    for k, disk in enumerate(drawing.disks):
+        points += [disk, (0.85 * disk[0], 0.85 * disk[1])]
         levels += [0.1 + 0.3 * math.exp(-k / 5), 0.1]
     for group in drawing.groups if not drawing.disks else ():
         points += [(group.center[0] + a * group.half[0], group.center[1]) for a in (-0.8, -0.3, 0.3, 0.8)]
