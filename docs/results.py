@@ -16,8 +16,14 @@ def write_tables(results: Path, folder: Path) -> None:
         record = json.loads(path.read_text())
         if path.stem.startswith("coverage_"):
             covered.append(record)
+        elif "bias" in record:
+            (folder / f"{path.stem}.md").write_text(_bias(record))
         elif path.stem.startswith("poses_"):
             posed += record["cases"]
+        elif path.stem == "traceability":
+            (folder / "traceability.md").write_text(_traceability(record["rows"]))
+        elif "rows" in record:
+            (folder / f"{path.stem}.md").write_text(_table(record["rows"]))
         else:
             (folder / f"{path.stem}.md").write_text(_comparisons(record))
     if covered:
@@ -45,8 +51,55 @@ def _comparisons(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _bias(record: dict[str, Any]) -> str:
+    lines = [
+        "| geometry | program | bias / % | standard deviation / % | MTF lost at 50 % / % |",
+        "|---|---|---|---|---|",
+    ]
+    for row in record["bias"]:
+        name = f"**{row['program']}**" if row["program"] == "imgtech" else row["program"]
+        if "refused" in row:
+            lines.append(f"| {row['geometry']} | {name} | refused | | |")
+            continue
+        mark = "" if row["window"] == "hann" else " (no window)"
+        lines.append(
+            f"| {row['geometry']} | {name} | {row['bias_percent']:+.4f} | {row['sd_percent']:.3f} "
+            f"| {row['loss_percent']:.2f}{mark} |"
+        )
+    refused = {
+        f"{row['program']}, {row['geometry']}: {row['refused'].split('(')[0].strip()}"
+        for row in record["bias"]
+        if "refused" in row
+    }
+    lines += ["", "Refused, in their words:", "", *(f"- {one}" for one in sorted(refused))]
+    return "\n".join(lines) + "\n"
+
+
 def _coverage(records: list[dict[str, Any]]) -> str:
     rows = [row for record in records for row in record["rows"]]
+    shares = [row["coverage (%)"] for row in rows]
+    inside = sum(90 <= share <= 98 for share in shares)
+    summary = (
+        f"{len({row['metric'] for row in rows})} metrics, {len(rows)} lines, {inside} of them at 90 to 98 %; "
+        f"mean {sum(shares) / len(shares):.1f} %, from {min(shares):.1f} to {max(shares):.1f} %."
+    )
+    return f"{summary}\n\n{_table(rows)}"
+
+
+def _traceability(rows: list[dict[str, Any]]) -> str:
+    """One line for every algorithm: the functions that follow it, the document, edition and clause."""
+    lines = ["| metric | from | document | edition | clause | algorithm |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        functions = ", ".join(f"`{name}`" for name in row["functions"].split(", "))
+        document = row["document"] + ("" if row["text read"] == "yes" else " (text not read)")
+        cells = (row["metric"], functions, document, row["edition"], row["clause"], f"`{row['algorithm']}`")
+        line = "| " + " | ".join(cells) + " |"
+        if line not in lines:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
     names = [name for name in rows[0] if name != "seconds"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in rows]

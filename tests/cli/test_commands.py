@@ -276,6 +276,24 @@ def test_recon_us_of_the_simulation_runs_with_a_depth_and_a_sound_speed(data, tm
     assert too_short.exit_code == 2
 
 
+def test_recon_us_reads_full_matrices_and_beamformed_lines(data, tmp_path):
+    notch = data("us_raw/ndt_fmc_aluminium_notch.mat")
+    result = call("recon", "us", notch, "--out", tmp_path / "a", "--depth-mm", 50, "--f-number", 0.7)
+    assert result.exit_code == 0, result.stderr
+    assert "64 transmit(s) x 64 elements" in result.stdout
+    assert len(np.load(tmp_path / "a" / "image.npy")) == 1
+    lines = data("us_raw/BkCurvilinearRfData.igs.mhd")
+    places = ("--radii-mm", 10, 60, "--angles-deg", -70, 70)
+    result = call("recon", "us", lines, "--out", tmp_path / "b", *places)
+    assert result.exit_code == 0, result.stderr
+    fan = np.load(tmp_path / "b" / "image.npy")[0]
+    assert fan[0, 0] == fan[-1, -1] == -60.0
+    assert fan[250].max() > -30
+    without = call("recon", "us", lines, "--out", tmp_path / "c")
+    assert without.exit_code == 2
+    assert "--radii-mm and --angles-deg" in without.stderr
+
+
 def test_qc_of_a_real_phantom_is_complete(data, tmp_path):
     result = call("qc", "acr-mri-large", data("mr_acr/Siemens"), "--html", tmp_path / "a.html")
     assert result.exit_code in (0, 1)

@@ -317,8 +317,8 @@ def test_the_axis_of_a_cone_is_found_in_its_middle_row(tmp_path):
 )
 def test_bad_options_end_with_one_sentence_and_leave_no_folder(tmp_path, options, words):
     np.savez(
-        tmp_path / "a.npz", sinogram=np.ones((8, 9)), angles_rad=np.arange(8) * np.pi / 8,
-        channel_spacing_mm=0.5,
+        tmp_path / "a.npz", sinogram=np.pad(np.ones((8, 7)), ((0, 0), (1, 1))),
+        angles_rad=np.arange(8) * np.pi / 8, channel_spacing_mm=0.5,
     )  # fmt: skip
     result = call("recon", "ct", tmp_path / "a.npz", "--out", tmp_path / "out", *options)
     assert result.exit_code == 2

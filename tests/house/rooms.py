@@ -19,6 +19,7 @@ PUBLIC_ROOMS = (
     "imgtech.geometry",
     "imgtech.phantoms",
     "imgtech.io",
+    "imgtech.io.beams",
     "imgtech.io.raw",
     "imgtech.recon",
     "imgtech.recon.ct",

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imgtech.geometry import LinearArray, PlaneWaves
+from imgtech.geometry import (
+    ElementArray,
+    LinearArray,
+    MatrixArray,
+    Photoacoustic,
+    PlaneWaves,
+    PointSources,
+    SphericalWaves,
+)
 from imgtech.phantoms import GaussianPulse, Scatterers, speckle, wires
 
 PROBE = LinearArray(n_elements=11, pitch_mm=0.37, center_mm=1.3)
@@ -127,3 +135,41 @@ def test_values_are_equal_by_content_and_cannot_be_changed():
 def test_wrong_values_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, -0.7])
+def test_an_element_with_a_width_hears_its_sinc_pattern(angle):
+    """Narrow band, far away: the amplitude off the normal is sinc(w sin / lambda), times cos if soft."""
+    waves = PointSources(sources_mm=[[0.0, 0.0]], sampling_hz=40e6, start_s=600e-6)
+    pulse = GaussianPulse(center_hz=4e6, fractional_bandwidth=0.02)
+    point = Scatterers([[500 * np.cos(angle), 500 * np.sin(angle)]], [1.0])
+    turned = ElementArray(
+        positions_mm=[[0.0, 0.0]], normals=[[np.cos(0.1), np.sin(0.1)]], element_width_mm=0.5
+    )
+    for probe, tilt in ((LinearArray(n_elements=1, pitch_mm=0.5), 0.0), (turned, 0.1)):
+        heard = {
+            kind: np.abs(
+                point.echoes(
+                    probe, waves, pulse=pulse, n_samples=4000, sound_speed_m_s=1500, directivity=kind
+                )
+            ).max()
+            for kind in ("none", "rigid", "soft")
+        }
+        pattern = np.sinc(0.5 * np.sin(angle - tilt) / 0.375)
+        assert heard["none"] == pytest.approx(1, abs=0.05)  # ten samples a period: 1 - cos(pi / 10)
+        assert heard["rigid"] / heard["none"] == pytest.approx(abs(pattern), abs=0.003)
+        assert heard["soft"] / heard["rigid"] == pytest.approx(np.cos(angle - tilt), abs=0.003)
+
+
+def test_echoes_in_space_come_after_the_way_there_and_back():
+    probe = MatrixArray(shape=(2, 1), pitch_mm=(4.0, 1.0), center_mm=(2.0, 0.0))  # y = 0 and 4
+    point = Scatterers([[3.0, 4.0, 12.0]], [1.0])
+    waves = SphericalWaves(sources_mm=[[-9.0, 4.0, 12.0]], references_mm=[[0.0, 4.0, 7.0]], sampling_hz=20e6)
+    out = 12 - np.hypot(9, 5)
+    rf = point.echoes(probe, waves, pulse=PULSE, n_samples=600, sound_speed_m_s=1500)
+    for e, back in enumerate((13.0, np.hypot(3, 12))):
+        assert rf[0, e].argmax() == pytest.approx((out + back) / 1.5 * 20, abs=0.51)
+    sound = point.echoes(
+        probe, Photoacoustic(sampling_hz=20e6), pulse=PULSE, n_samples=600, sound_speed_m_s=1500
+    )
+    assert sound[0, 0].argmax() == pytest.approx(13 / 1.5 * 20, abs=0.51)

@@ -15,7 +15,7 @@ def test_a_fault_in_one_test_is_named_and_leaves_the_others(monkeypatch, rng: np
 
     series = Twin(angle_rad=0.4, center_mm=(3.0, -5.0), sigma=8.0).series(rng)
     whole = acr_mri_large(series)
-    monkeypatch.setitem(acr_mri_large.__globals__, "_thickness", broken)
+    monkeypatch.setattr("imgtech.qc.protocols._acr_mri._thickness", broken)
     report = acr_mri_large(series)
     thickness = report["slice thickness"]
     assert thickness.verdict is Verdict.ERROR

@@ -14,7 +14,7 @@ from imgtech import qc
 from imgtech.io import Series, list_series, read_series
 from imgtech.qc.pose import read_lines
 from imgtech.qc.protocols import acr_mri_large
-from imgtech.qc.protocols._acr_large_scan import find_phantom
+from imgtech.qc.protocols._acr_mri_scan import find_phantom
 
 SERIES = (
     "GE",
@@ -58,9 +58,9 @@ def _changed(series: Series, name: str) -> Series:
 @pytest.mark.parametrize("name", SERIES)
 def test_every_series_ends_with_a_complete_table(data, name: str) -> None:
     report = qc.run(data(f"mr_acr/{name}"), protocol="acr-mri-large")
-    assert len(report.measurements) == 12
+    assert len(report.measurements) == 24
     assert [m.name for m in report.measurements if m.error] == []
-    assert [p.title for p in report.pictures] == ["slice 1", "slice 5", "slice 7", "slice 11"]
+    assert [p.title for p in report.pictures] == [f"slice {n}" for n in (1, 5, 7, 8, 9, 10, 11)]
     assert report["slice thickness"].value == pytest.approx(5.0, abs=0.7)
     assert 0.01 < report["slice thickness"].uncertainty < 0.4
     assert report["percent signal ghosting"].value < 1.0

@@ -14,7 +14,7 @@ from imgtech.qc import Verdict
 from imgtech.qc.metrics import RampSignal, ramp_signal, slice_thickness
 from imgtech.qc.pose import Pose
 from imgtech.qc.protocols import acr_mri_large
-from imgtech.qc.protocols._acr_large_ramps import RampBlock, ramps
+from imgtech.qc.protocols._acr_mri_ramps import RampBlock, ramps
 from reference.acr_twin import Twin
 
 POSE = {"angle_rad": 0.31, "center_mm": (5.2, -3.7), "sigma": 8.0}
@@ -239,7 +239,9 @@ def test_ramps_are_read_about_the_middle_of_the_block_with_fading_weights() -> N
     half = np.where(inner, 25.0, 35.0)[:, None] + np.where(v > 0.7, 3.0, 0.0)[:, None]
     image = 100.0 * np.clip((half + 2.0 - np.abs(u)) / 4.0, 0.0, 1.0) + 5.0
     pose = Pose(center_mm=(1.6, -3.0), angle_rad=0.0, mirrored=False, score=1.0, runner_up=0.0)
-    upper, lower = ramps(image, grid, RampBlock(pose=pose, middle_mm=0.7, height_mm=11.5), 50.0)
+    upper, lower = ramps(
+        image, grid, RampBlock(pose=pose, middle_mm=0.7, height_mm=11.5, reach_mm=80.0), 50.0
+    )
     assert upper.length_mm == pytest.approx(50.0, abs=1.5)
     assert lower.length_mm == pytest.approx(56.0, abs=1.5)
 

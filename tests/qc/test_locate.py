@@ -11,7 +11,7 @@ from imgtech.geometry import ImageGrid
 from imgtech.qc.locate import find_disk
 from imgtech.qc.metrics import diameter, disk_rim
 from imgtech.qc.pose import Box, Pose, Ring, match_pose
-from imgtech.qc.protocols._acr_large_drawing import SLICE_1
+from imgtech.qc.protocols._acr_mri_drawing import SLICE_1
 from reference.acr_twin import Twin
 
 GRID = ImageGrid(shape=(240, 231), spacing_mm=(1.04, 1.07))

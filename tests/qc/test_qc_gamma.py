@@ -195,6 +195,12 @@ def test_real_bars_lie_near_the_printed_values_and_agree_on_one_width(data: Call
         widths.append(
             bar_mtf(counts, region, (1.0325, 1.0325), bar_width_mm=width, variance_over_mean=ratio)[1].value
         )
+        # the plain variance moves with the edge of the region: the printed digits lie in its range
+        plain = []
+        for k in range(0, 41, 5):
+            inner = counts[rows[0] + k : rows[1] - k, columns[0] + k : columns[1] - k]
+            plain.append(math.sqrt(2 * (inner.var() - inner.mean())) / inner.mean())
+        assert min(plain) - 0.0006 < printed[width][0] < max(plain)
     assert np.ptp(widths) < 0.15
     assert np.mean(widths) == pytest.approx(3.07, abs=0.05)
 

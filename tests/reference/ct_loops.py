@@ -28,6 +28,22 @@ def fbp_loop(sinogram, beam, grid, weights_rad):
     return image
 
 
+def fbp_waves(sinogram, beam, grid, weights_rad, response):
+    """Sum over views of the filtered projections as sums of the waves of their padded FFT, to rounding."""
+    n = 2 * (len(response) - 1)
+    amplitudes = np.fft.rfft(sinogram.astype(np.float64), n, axis=-1) * response * 2 / n
+    amplitudes[:, [0, -1]] /= 2
+    y, x = np.meshgrid(*grid.coordinates_mm, indexing="ij")
+    image = np.zeros(grid.shape)
+    for weight, angle, waves in zip(weights_rad, beam.angles_rad, amplitudes, strict=True):
+        channel = (x * math.cos(angle) + y * math.sin(angle) - beam.channels_mm[0]) / beam.channel_spacing_mm
+        turn, total = np.exp(2j * np.pi * channel / n), np.zeros(grid.shape, complex)
+        for amplitude in waves[::-1]:
+            total = total * turn + amplitude
+        image += weight * total.real
+    return image
+
+
 def backproject_loop(sinogram, beam, grid):
     """Sum of the projections at every pixel's ray, linear between channels, zero off the detector."""
     reach_mm = beam.n_channels * beam.channel_spacing_mm / 2

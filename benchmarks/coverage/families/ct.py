@@ -26,11 +26,16 @@ def settings() -> Iterator[Setting]:
             return 4 + object_ + sigma * noise(rng, grid.shape, blur)
 
         about = f"SD {sigma:g} HU, blur {blur:g} px"
-        yield Setting("CT noise", about, sigma, lambda rng, scan=scan: ct_noise(scan(rng), centre))
-        yield Setting("CNR", about, 12 / sigma, lambda rng, scan=scan: cnr(scan(rng), rod, centre))
+        yield Setting(
+            "CT noise", about, sigma, lambda rng, scan=scan: ct_noise(scan(rng), centre), of=("ct_noise",)
+        )
+        yield Setting(
+            "CNR", about, 12 / sigma, lambda rng, scan=scan: cnr(scan(rng), rod, centre), of=("cnr",)
+        )
         yield Setting(
             "edge minus centre",
             about,
             3.0,
             lambda rng, scan=scan: edge_centre_uniformity(scan(rng), centre, np.stack([left, right]))[0],
+            of=("edge_centre_uniformity",),
         )

@@ -41,4 +41,5 @@ def settings() -> Iterator[Setting]:
             return slanted_edge_mtf(image, spacing).at(0.5)
 
         about = f"sigma {sigma_px:g} px, {degrees:g} deg, CNR {contrast_noise:g}, blur {blur:g} px"
-        yield Setting("MTF50", about, float(optimize.brentq(excess, 1e-3, 4.0)), once)
+        yield Setting("MTF50", about, float(optimize.brentq(excess, 1e-3, 4.0)), once,
+                      of=("slanted_edge_mtf", "MTF.at"))  # fmt: skip

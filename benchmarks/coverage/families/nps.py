@@ -57,4 +57,36 @@ def settings() -> Iterator[Setting]:
                 blocks = field.reshape(4, 64, 5, 60).transpose(0, 2, 1, 3).reshape(20, 64, 60)
                 return measure(noise_power_spectrum(blocks, spacing, detrend=detrend))
 
-            yield Setting(metric, f"{kind} noise, detrend {detrend}", truths[metric], once)
+            method = {
+                "noise variance": "variance",
+                "NPS at 0.4 per mm": "at",
+                "NPS mean frequency": "mean_frequency",
+                "NPS peak frequency": "peak_frequency",
+            }[metric]
+            yield Setting(
+                metric,
+                f"{kind} noise, detrend {detrend}",
+                truths[metric],
+                once,
+                of=("noise_power_spectrum", f"NPS.{method}"),
+            )
+    for peak, n_regions, detrend in ((0.45, 12, "plane"), (0.38, 20, "plane")):
+        gain = np.sqrt(7 * f * np.exp(-((f / peak) ** 2) / 2) / math.prod(spacing))
+
+        def top(
+            rng: np.random.Generator,
+            gain: np.ndarray = gain,
+            detrend: str = detrend,
+            n_regions: int = n_regions,
+        ) -> Measurement:
+            field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal(shape)) * gain[:, :151], s=shape)
+            blocks = field.reshape(4, 64, 5, 60).transpose(0, 2, 1, 3).reshape(20, 64, 60)[:n_regions]
+            return noise_power_spectrum(blocks, spacing, detrend=detrend).peak_frequency()
+
+        yield Setting(
+            "NPS peak frequency",
+            f"peak at {peak:g} per mm, {n_regions} regions, detrend {detrend}",
+            peak,
+            top,
+            of=("noise_power_spectrum", "NPS.peak_frequency"),
+        )

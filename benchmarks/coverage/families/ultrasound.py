@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 from simulate import Setting
 
 from imgtech.geometry import ImageGrid
@@ -15,6 +17,7 @@ from imgtech.qc.metrics.ultrasound import (
     PointTarget,
     column_levels,
     distance_error,
+    element_levels,
     gcnr,
     lesion_cnr,
     lesion_contrast,
@@ -70,12 +73,14 @@ def lesions() -> Iterator[Setting]:
             about,
             10 * math.log10(ratio),
             lambda rng, image=image, a=left, b=right: lesion_contrast(image(rng), a, b),
+            of=("ultrasound.lesion_contrast",),
         )
         yield Setting(
             "speckle SNR",
             about,
             math.sqrt(math.pi / (4 - math.pi)),
             lambda rng, image=image, b=right: speckle_snr(image(rng), b),
+            of=("ultrasound.speckle_snr",),
         )
         if ratio == 1:
             continue
@@ -85,12 +90,14 @@ def lesions() -> Iterator[Setting]:
             about,
             means / math.sqrt((1 + ratio) * (1 - math.pi / 4)),
             lambda rng, image=image, a=left, b=right: lesion_cnr(image(rng), a, b),
+            of=("ultrasound.lesion_cnr",),
         )
         yield Setting(
             "lesion CNR, power",
             about,
             (1 - ratio) / math.sqrt(1 + ratio**2),
             lambda rng, image=image, a=left, b=right: lesion_cnr(image(rng), a, b, scale="power"),
+            of=("ultrasound.lesion_cnr",),
         )
     for size, fwhm, ratio in (
         ((10, 10), CELLS[0], 1.0),
@@ -118,7 +125,7 @@ def lesions() -> Iterator[Setting]:
             return gcnr(np.concatenate([math.sqrt(ratio) * dark, bright], axis=1), first, 1 - first)
 
         about = f"{size[0] * size[1]} px, cells {fwhm[0]:g} x {fwhm[1]:g} mm, {10 * math.log10(ratio):.0f} dB"
-        yield Setting("gCNR", about, overlap(ratio), once)
+        yield Setting("gCNR", about, overlap(ratio), once, of=("ultrasound.gcnr",))
 
 
 def points() -> Iterator[Setting]:
@@ -148,12 +155,29 @@ def points() -> Iterator[Setting]:
         scale = math.sqrt(-level * math.log(10) / 20 / math.log(2))
         kind = "noise" if background[0] == 0 else "speckle"
         about = f"{fwhm[0]:g} x {fwhm[1]:g} mm, {kind} {-decibels:g} dB, {level:g} dB width"
-        yield Setting("point, axial width", about, scale * fwhm[0], lambda rng, t=target: t(rng).axial_width)
+
+        def widths(rng: np.random.Generator, target=target) -> dict[str, Measurement]:
+            found = target(rng)
+            return {
+                "axial width": found.axial_width,
+                "lateral width": found.lateral_width,
+                "axial position": found.axial_position,
+                "lateral position": found.lateral_position,
+            }
+
         yield Setting(
-            "point, lateral width", about, scale * fwhm[1], lambda rng, t=target: t(rng).lateral_width
-        )
-        yield Setting("point, axial position", about, 30.131, lambda rng, t=target: t(rng).axial_position)
-        yield Setting("point, lateral position", about, -1.87, lambda rng, t=target: t(rng).lateral_position)
+            "point",
+            about,
+            {
+                "axial width": scale * fwhm[0],
+                "lateral width": scale * fwhm[1],
+                "axial position": 30.131,
+                "lateral position": -1.87,
+            },
+            widths,
+            of=("ultrasound.point_target", *(f"ultrasound.PointTarget.{name}" for name in (
+                "axial_width", "lateral_width", "axial_position", "lateral_position"))),
+        )  # fmt: skip
     for n, axis, error in ((2, "axial", 0.0), (4, "axial", 1.5), (3, "lateral", -2.0)):
         along = 10.0 * np.arange(n) * (1 + error / 100)
         grid = ImageGrid(
@@ -176,7 +200,8 @@ def points() -> Iterator[Setting]:
             found = [point_target(envelope, grid, near_mm=p, search_mm=(4.0, 4.0)) for p in places]
             return distance_error(found, 10.0 * np.arange(len(places)), axis=axis)
 
-        yield Setting("distance error", f"{n} wires, {axis}, {error:g} %", error, spacing)
+        yield Setting("distance error", f"{n} wires, {axis}, {error:g} %", error, spacing,
+                      of=("ultrasound.distance_error",))  # fmt: skip
 
 
 def penetration() -> Iterator[Setting]:
@@ -210,8 +235,10 @@ def penetration() -> Iterator[Setting]:
             )
 
         about = f"{slope:g} dB/mm, {columns} columns, cells {fwhm[0]:g} x {fwhm[1]:g} mm"
-        yield Setting("penetration, noise image", about, depth, against_noise)
-        yield Setting("penetration, image pair", about, depth, by_pair)
+        yield Setting("penetration, noise image", about, depth, against_noise,
+                      of=("ultrasound.penetration_depth",))  # fmt: skip
+        yield Setting("penetration, image pair", about, depth, by_pair,
+                      of=("ultrasound.penetration_depth_by_correlation",))  # fmt: skip
 
 
 def elements() -> Iterator[Setting]:
@@ -229,4 +256,29 @@ def elements() -> Iterator[Setting]:
             envelope = gain * np.abs(speckle_field(grid, fwhm_mm=fwhm, rng=rng))
             return column_levels(envelope, grid, depth_mm=(8.0, 20.0), n_neighbours=40).non_uniformity()
 
-        yield Setting("column non-uniformity", f"{spread:g} dB, cells of {fwhm[0]:g} mm", spread, columns)
+        yield Setting("column non-uniformity", f"{spread:g} dB, cells of {fwhm[0]:g} mm", spread, columns,
+                      of=("ultrasound.column_levels", "ultrasound.ElementLevels.non_uniformity"))  # fmt: skip
+
+    for spread, samples, memory in ((0.6, 300, 0.0), (1.0, 450, 1.2), (2.0, 200, 0.8)):
+
+        def channels(
+            rng: np.random.Generator, spread: float = spread, samples: int = samples, memory: float = memory
+        ) -> dict[str, Measurement]:
+            gain = spread * rng.standard_normal(40)
+            gain[::5] -= 3.0  # every fifth element is weak, about as much as the threshold asks
+            data = rng.standard_normal((2, 40, samples))
+            if memory:
+                data = ndimage.gaussian_filter1d(data, memory, axis=-1, mode="wrap")
+            levels = element_levels(10 ** (gain[:, None] / 20) * data)
+            below = levels.count_below(-3.0)
+            around = [np.median(gain[max(i - 10, 0) : i + 11]) for i in range(40)]
+            truth = float(np.count_nonzero(gain - around < -3.0))
+            return {"elements below -3 dB, counted less true": replace(below, value=below.value - truth)}
+
+        yield Setting(
+            "",
+            f"{spread:g} dB, 2 x {samples} samples, memory {memory:g} samples",
+            {"elements below -3 dB, counted less true": 0.0},
+            channels,
+            of=("ultrasound.element_levels", "ultrasound.ElementLevels.count_below"),
+        )

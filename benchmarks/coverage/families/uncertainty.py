@@ -12,7 +12,7 @@ from simulate import Setting
 from imgtech.qc import Measurement, Source
 from imgtech.qc.uncertainty import Estimate, block_bootstrap, correlated_mean, propagate
 
-_SOURCE = Source(document="JCGM 100", edition="2008")
+_SOURCE = Source(document="JCGM 100", edition="2008", clause="4.2.3")
 
 
 def measured(estimate: Estimate) -> Measurement:

@@ -34,4 +34,5 @@ def settings() -> Iterator[Setting]:
             return percent_integral_uniformity(noisy, grid, region, n_trials=100, rng=rng)
 
         truth = 100 * (1 - (high - low) / (high + low))
-        yield Setting("PIU", f"SNR {snr:g}, truth {truth:.1f} %, blur {blur:g} px", truth, once)
+        yield Setting("PIU", f"SNR {snr:g}, truth {truth:.1f} %, blur {blur:g} px", truth, once,
+                      of=("percent_integral_uniformity",))  # fmt: skip

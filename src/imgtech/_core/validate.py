@@ -119,8 +119,14 @@ def _check_form(name: str, array: Array, ndim: int | tuple[int, ...], shape: tup
         raise ValueError(f"{name} must end with shape {tuple(shape)}, got shape {array.shape}")
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
-    if not np.isfinite(array).all():
+    if not _is_finite(array):
         raise ValueError(f"{name} must be finite, got {_first_bad(array)}")
+
+
+def _is_finite(array: Array) -> bool:
+    """Look at every value only where the sum is not finite: it is not if one value is not."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
 def _first_bad(array: Array) -> str:

@@ -1,3 +1,4 @@
+from . import beams as beams
 from . import raw as raw
 from .containers import ArrayInfo as ArrayInfo
 from .containers import list_arrays as list_arrays

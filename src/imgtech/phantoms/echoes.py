@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, finite, floats, positive
-from imgtech.geometry import LinearArray, PlaneWaves
+from imgtech._core.validate import count, finite, floats, one_of, positive
+from imgtech.geometry import MatrixArray
+from imgtech.geometry._points import points3
+from imgtech.geometry.probes import Probe
+from imgtech.geometry.transmits import Transmits
 from imgtech.phantoms._kernels_echoes import gaussian_echoes
 
 _REACH = {np.dtype(np.float32): 6.5, np.dtype(np.float64): 8.5}  # exp(-reach^2 / 2): 7e-10 and 2e-16
@@ -74,7 +77,8 @@ class Scatterers(ArrayValue):
     Parameters
     ----------
     positions_mm : array_like of float
-        Positions as ``(z, x)``, shape ``(n, 2)``: depth below the probe, then place along it.
+        Positions as ``(z, x)``, shape ``(n, 2)``: depth below the probe, then place along it; or as
+        ``(z, y, x)``, shape ``(n, 3)``.
     amplitudes : array_like of float
         Strength of each point's echo, shape ``(n,)``; the sign is a reversal of phase.
 
@@ -100,9 +104,9 @@ class Scatterers(ArrayValue):
     def __post_init__(self) -> None:
         positions = floats("positions_mm", self.positions_mm, ndim=2)
         amplitudes = floats("amplitudes", self.amplitudes)
-        if positions.shape != (amplitudes.size, 2):
+        if positions.shape not in ((amplitudes.size, 2), (amplitudes.size, 3)):
             raise ValueError(
-                f"positions_mm must have shape ({amplitudes.size}, 2) as (z, x) for "
+                f"positions_mm must have shape ({amplitudes.size}, 2) as (z, x), or 3 as (z, y, x), for "
                 f"{amplitudes.size} amplitudes, got {positions.shape}"
             )
         if (positions[:, 0] <= 0).any():
@@ -126,32 +130,39 @@ class Scatterers(ArrayValue):
 
     def echoes(
         self,
-        probe: LinearArray,
-        waves: PlaneWaves,
+        probe: Probe,
+        waves: Transmits,
         *,
         pulse: GaussianPulse,
         n_samples: int,
         sound_speed_m_s: float = 1540.0,
         spreading: bool = False,
+        directivity: str = "none",
         dtype: npt.DTypeLike = np.float32,
     ) -> npt.NDArray[np.floating[Any]]:
         r"""Channel data that the probe records, in closed form.
 
         .. math:: s_{ke}(t) = \sum_n \frac{a_n}{g_{ne}}\, p(t - \tau_{nke}), \qquad
-                  \tau_{nke} = \frac{z_n \cos\theta_k + x_n \sin\theta_k + r_{ne}}{c} + t_{pulse}
+                  \tau_{nke} = \frac{d_k(p_n) + r_{ne}}{c} + t_{pulse}
 
-        with :math:`r_{ne}` the distance from point n to the centre of element e and :math:`g = 1`, or
-        :math:`g = r_{ne} / \mathrm{mm}` with ``spreading``. Delays are continuous, never rounded to a
-        sample. Time zero and :math:`t_{pulse}` are those of :class:`~imgtech.geometry.PlaneWaves`.
-        Single scattering; elements are points without directivity; no attenuation. A pulse counts as
-        zero beyond 6.5 (float32) or 8.5 (float64) standard deviations.
+        with :math:`d_k` the way of the wave, ``waves.paths_mm``, for a plane wave
+        :math:`z_n \cos\theta_k + x_n \sin\theta_k`; :math:`r_{ne}` the distance from point n to the centre
+        of element e, and :math:`g = 1`, or :math:`g = r_{ne} / \mathrm{mm}` with ``spreading``. Delays are
+        continuous, never rounded to a sample. Time zero and :math:`t_{pulse}` are those of the waves.
+
+        Elements are points unless ``directivity`` gives them their width: 'rigid' takes the mean over the
+        width of the element (both widths of a matrix element) by Gauss-Legendre quadrature, which is the
+        closed-form pattern :math:`\mathrm{sinc}(w \sin\vartheta / \lambda)` at every frequency; 'soft'
+        multiplies by the cosine of the angle to the normal as well. Transmits are ideal waves. Single
+        scattering, no attenuation. A pulse counts as zero beyond 6.5 (float32) or 8.5 (float64) standard
+        deviations.
 
         Parameters
         ----------
-        probe : LinearArray
+        probe : LinearArray, ConvexArray, MatrixArray or ElementArray
             The receiving elements.
-        waves : PlaneWaves
-            Steering angles and the clock of the recording.
+        waves : PlaneWaves, SphericalWaves, PointSources or Photoacoustic
+            The transmits and the clock of the recording.
         pulse : GaussianPulse
             Waveform of one echo.
         n_samples : int
@@ -160,7 +171,9 @@ class Scatterers(ArrayValue):
             Speed of sound.
         spreading : bool, optional
             Divide each echo by its way back in millimetres (a spherical wave; the amplitude is then
-            that at 1 mm). The plane wave on the way out does not spread.
+            that at 1 mm). The wave on the way out does not spread.
+        directivity : {'none', 'rigid', 'soft'}, optional
+            Whether elements have their width, and a soft baffle.
         dtype : dtype_like, optional
             float32 or float64.
 
@@ -172,7 +185,8 @@ class Scatterers(ArrayValue):
         Raises
         ------
         ValueError
-            If a number is not positive or ``dtype`` is neither float32 nor float64.
+            If a number is not positive, ``directivity`` is unknown or ``dtype`` is neither float32 nor
+            float64.
         """
         kind = np.dtype(dtype)
         if kind not in _REACH:
@@ -180,14 +194,20 @@ class Scatterers(ArrayValue):
         speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
         shape = (waves.n_transmits, probe.n_elements, count("n_samples", n_samples))
         rf = np.empty(shape, dtype=kind)
-        angles = waves.angles_rad
-        work = self.n_scatterers * shape[0] * shape[1] * 2 * _REACH[kind] * pulse.sigma_s * waves.sampling_hz
+        one_of("directivity", directivity, ("none", "rigid", "soft"))
+        shortest_mm = speed_mm_s / (pulse.center_hz + 3 / (2 * np.pi * pulse.sigma_s))
+        places, shares = _parts(probe, shortest_mm if directivity != "none" else np.inf)
+        work = 1.0 * self.n_scatterers * shares.size * shape[0] * shape[1]
+        work *= 2 * _REACH[kind] * pulse.sigma_s * waves.sampling_hz
+        points = points3("positions_mm", self.positions_mm)
         gaussian_echoes.sized(work)(
-            np.ascontiguousarray(self.positions_mm[:, 0]),
-            np.ascontiguousarray(self.positions_mm[:, 1]),
+            points,
             self.amplitudes,
-            probe.elements_mm,
-            np.stack([np.cos(angles), np.sin(angles)], axis=1),
+            np.ascontiguousarray(waves.paths_mm(points)),
+            places,
+            np.ascontiguousarray(probe.normals),
+            shares,
+            directivity == "soft",
             np.asarray(waves.start_s),
             speed_mm_s,
             waves.sampling_hz,
@@ -199,6 +219,24 @@ class Scatterers(ArrayValue):
             rf,
         )
         return rf
+
+
+def _parts(probe: Probe, wavelength_mm: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Points ``(element, part, 3)`` that stand for the surface of the elements, and their shares."""
+    places, normals = probe.positions_mm, probe.normals
+    if not np.isfinite(wavelength_mm):
+        return np.ascontiguousarray(places[:, None]), np.ones(1)
+    assert probe.element_width_mm is not None
+    nodes, weights = np.polynomial.legendre.leggauss(
+        4 + int(np.ceil(3 * probe.element_width_mm / wavelength_mm))
+    )
+    across = np.stack([-normals[:, 2], 0 * normals[:, 0], normals[:, 0]], axis=1)  # in the (x, z) plane
+    offsets = 0.5 * probe.element_width_mm * nodes
+    row = places[:, None] + offsets[:, None] * across[:, None]
+    if not isinstance(probe, MatrixArray):
+        return np.ascontiguousarray(row), weights / 2
+    square = row[:, :, None] + offsets[:, None] * np.array([0.0, 1.0, 0.0])
+    return np.ascontiguousarray(square.reshape(len(places), -1, 3)), np.outer(weights, weights).ravel() / 4
 
 
 def wires(

@@ -18,7 +18,7 @@ from imgtech.qc.report import Report
 __all__ = ["list_limit_tables", "read_baselines", "read_limit_table", "with_limits"]
 
 _FOLDER = "limit_tables"
-_LIMIT_KEYS = {"items", "lower", "upper", "clause", "verified", "note"}
+_LIMIT_KEYS = {"items", "lower", "upper", "clause", "verified", "note", "field_t", "echo_ms"}
 _SITE_KEYS = {"lower", "upper", "baseline", "tolerance", "tolerance_percent"}
 
 
@@ -40,13 +40,18 @@ def list_limit_tables() -> tuple[str, ...]:
     return tuple(sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml")))
 
 
-def read_limit_table(name: str) -> Mapping[str, Limit]:
+def read_limit_table(
+    name: str, *, field_strength_t: float | None = None, echo_time_ms: float | None = None
+) -> Mapping[str, Limit]:
     """Limits of a standard and edition by the name of the item they apply to.
 
     Parameters
     ----------
     name : str
         One of :func:`list_limit_tables`.
+    field_strength_t, echo_time_ms : float, optional
+        Of the scan, for limits that depend on them; such a limit is left out where its number is unknown or
+        outside of its range.
 
     Returns
     -------
@@ -72,6 +77,10 @@ def read_limit_table(name: str) -> Mapping[str, Limit]:
         unknown = set(entry) - _LIMIT_KEYS
         if unknown:
             raise ValueError(f"{name}: a limit must not have {', '.join(sorted(unknown))}")
+        if not (
+            _applies(entry.get("field_t"), field_strength_t) and _applies(entry.get("echo_ms"), echo_time_ms)
+        ):
+            continue
         source = Source(
             document=table["document"],
             edition=table["edition"],
@@ -81,6 +90,11 @@ def read_limit_table(name: str) -> Mapping[str, Limit]:
         for item in entry["items"]:
             limits[item] = Limit(lower=entry.get("lower"), upper=entry.get("upper"), source=source)
     return limits
+
+
+def _applies(bounds: list[float] | None, value: float | None) -> bool:
+    """Whether a limit for values from ``bounds[0]`` to below ``bounds[1]`` is meant."""
+    return bounds is None or (value is not None and bounds[0] <= value < bounds[1])
 
 
 def read_baselines(path: str | Path) -> Mapping[str, Limit]:

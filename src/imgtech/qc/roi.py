@@ -199,7 +199,7 @@ def region_mean(image: npt.ArrayLike, region: npt.ArrayLike) -> float:
 
 def checked_region(name: str, region: npt.ArrayLike, shape: tuple[int, ...]) -> Floats:
     """Return a region as float64 weights, or say what is wrong with it."""
-    weights = real_image(name, region, 2).astype(np.float64)
+    weights = real_image(name, region, 2).astype(np.float64, copy=False)
     if weights.shape != tuple(shape):
         raise ValueError(f"{name} must have the shape {tuple(shape)} of the image, got {weights.shape}")
     if weights.min() < 0 or weights.max() > 1:

@@ -33,9 +33,10 @@ def small_case(dtype=np.float64, rng=None):
 
 @pytest.mark.parametrize("grid", [ODD, EVEN], ids=["odd", "even"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_fbp_gives_the_value_of_a_disk(grid, dtype):
+@pytest.mark.parametrize("method", ["fourier", "direct"])
+def test_fbp_gives_the_value_of_a_disk(grid, dtype, method):
     disk = uniform_disk(radius_mm=45.0, value=0.021, center_mm=(3.0, -6.0))
-    image = fbp(disk.sinogram(BEAM, dtype=dtype), BEAM, grid)
+    image = fbp(disk.sinogram(BEAM, dtype=dtype), BEAM, grid, method=method)
     inside = distance_mm(grid, (3.0, -6.0)) < 0.8 * 45.0
     assert image.dtype == dtype
     assert image[inside].mean() == pytest.approx(0.021, rel=1e-4)
@@ -54,9 +55,12 @@ def test_fbp_gives_the_values_of_the_shepp_logan_head():
 
 
 @pytest.mark.parametrize("grid", [ODD, EVEN], ids=["odd", "even"])
-def test_fbp_puts_an_object_where_it_is(grid):
+@pytest.mark.parametrize("method", ["fourier", "direct"])
+def test_fbp_puts_an_object_where_it_is(grid, method):
     center = np.array([9.13, -12.57])
-    image = fbp(uniform_disk(radius_mm=12.0, center_mm=tuple(center)).sinogram(BEAM), BEAM, grid)
+    image = fbp(
+        uniform_disk(radius_mm=12.0, center_mm=tuple(center)).sinogram(BEAM), BEAM, grid, method=method
+    )
     near = distance_mm(grid, center) < 25.0
     mass = np.where(near, image, 0.0).astype(np.float64)
     y, x = np.meshgrid(*grid.coordinates_mm, indexing="ij")
@@ -64,12 +68,13 @@ def test_fbp_puts_an_object_where_it_is(grid):
     assert np.abs((found - center) / grid.spacing_mm).max() < 0.01
 
 
-def test_fbp_equals_the_naive_loop():
+@pytest.mark.parametrize("method", ["fourier", "direct"])
+def test_fbp_equals_the_naive_loop(method):
     sinogram, beam, _ = small_case()
     grid = ImageGrid(shape=(14, 17), spacing_mm=(0.7, 0.5), center_mm=(1.2, -0.7))
     expected = fbp_loop(sinogram, beam, grid, angular_weights(beam.angles_rad))
-    assert np.abs(fbp(sinogram, beam, grid) - expected).max() < 0.02 * np.abs(expected).max()
-    assert (fbp(sinogram, beam, grid) - expected).std() < 0.006 * np.abs(expected).max()
+    assert np.abs(fbp(sinogram, beam, grid, method=method) - expected).max() < 0.02 * np.abs(expected).max()
+    assert (fbp(sinogram, beam, grid, method=method) - expected).std() < 0.006 * np.abs(expected).max()
 
 
 def test_backproject_equals_the_naive_loop():
@@ -152,6 +157,7 @@ def test_a_view_at_exactly_45_degrees_counts_once():
 def test_a_stack_equals_its_slices(rng):
     _, beam, grid = small_case()
     stack = rng.normal(size=(5, *beam.shape)).astype(np.float32)
+    stack[..., [0, -1]] = 0
     images = fbp(stack, beam, grid, window="hann")
     assert images.shape == (5, *grid.shape)
     for image, sinogram in zip(images, stack, strict=True):
@@ -159,13 +165,14 @@ def test_a_stack_equals_its_slices(rng):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_bits_do_not_depend_on_the_number_of_threads(dtype):
+@pytest.mark.parametrize("method", ["fourier", "direct"])
+def test_the_bits_do_not_depend_on_the_number_of_threads(dtype, method):
     if imgtech._core.jit.thread_count() < 2:
         pytest.skip("needs two threads")
     sinogram = shepp_logan(radius_mm=90.0).sinogram(BEAM, dtype=dtype)
-    both = fbp(sinogram, BEAM, ODD)
+    both = fbp(sinogram, BEAM, ODD, method=method)
     with imgtech.threads(1):
-        one = fbp(sinogram, BEAM, ODD)
+        one = fbp(sinogram, BEAM, ODD, method=method)
     assert np.array_equal(one, both)
 
 
@@ -198,15 +205,31 @@ def test_pixels_that_some_view_does_not_see_are_zero():
 def test_a_truncated_object_rises_towards_the_edge_of_the_detector():
     beam = ParallelBeam.half_turn(n_views=300, n_channels=81, channel_spacing_mm=0.5, detector_offset_mm=0.1)
     grid = ImageGrid(shape=(71, 80), spacing_mm=(0.5, 0.5), center_mm=(0.3, -0.2))
-    image = fbp(uniform_disk(radius_mm=30.0, value=0.02).sinogram(beam), beam, grid)
+    sinogram = uniform_disk(radius_mm=30.0, value=0.02).sinogram(beam)
+    with pytest.warns(UserWarning, match=r"end at 7\d% of their largest value"):
+        image = fbp(sinogram, beam, grid)
+    continued = fbp(sinogram, beam, grid, extrapolate=True)
     radius = distance_mm(grid, (0.0, 0.0))
-    middle, rim = image[radius < 4.0].mean(), image[(radius > 14.0) & (radius < 16.0)].mean()
-    assert 0.02 < middle < rim
+    middle, rim = radius < 4.0, (radius > 14.0) & (radius < 16.0)
+    assert 1.1 * 0.02 < image[middle].mean() < 0.9 * image[rim].mean()
+    assert continued[middle].mean() == pytest.approx(0.02, rel=0.07)
+    assert continued[rim].mean() == pytest.approx(0.02, rel=0.14)
+
+
+@pytest.mark.parametrize("method", ["fourier", "direct"])
+def test_an_object_inside_the_detector_is_the_same_with_and_without_extrapolation(method):
+    sinogram, beam, grid = small_case()
+    assert not sinogram[:, [0, -1]].any()
+    plain = fbp(sinogram, beam, grid, method=method)
+    continued = fbp(sinogram, beam, grid, method=method, extrapolate=True)
+    assert np.array_equal(continued != 0, plain != 0)
+    assert np.abs(continued - plain).max() < 0.02 * plain.max()
 
 
 def test_input_is_not_changed_and_integers_become_float32(rng):
     _, beam, grid = small_case()
     sinogram = rng.integers(0, 9, beam.shape)
+    sinogram[:, [0, -1]] = 0
     before = sinogram.copy()
     assert fbp(sinogram, beam, grid).dtype == np.float32
     assert np.array_equal(sinogram, before)
@@ -222,6 +245,27 @@ def test_nan_is_refused_with_its_place():
 def test_a_missing_wedge_is_refused_by_name():
     beam = ParallelBeam.from_degrees(np.arange(0, 150.5, 0.5), n_channels=11, channel_spacing_mm=1.0)
     with pytest.raises(ValueError, match=r"180 degrees.*got a gap of 30 degrees from 150 to 180 degrees"):
+        fbp(np.zeros(beam.shape), beam, ImageGrid.square(8, fov_mm=8.0))
+
+
+def test_a_missing_wedge_is_reconstructed_on_request_with_a_warning():
+    beam = ParallelBeam.from_degrees(
+        20.0 + np.arange(0, 150.0, 0.5), n_channels=90, channel_spacing_mm=0.8, detector_offset_mm=0.6
+    )
+    grid = ImageGrid(shape=(61, 70), spacing_mm=(0.9, 0.8), center_mm=(2.0, 3.0))
+    sinogram = uniform_disk(radius_mm=15.0, value=0.02, center_mm=(2.0, -1.0)).sinogram(beam)
+    with pytest.warns(UserWarning, match="leave out 30.5 degrees of directions, from 169.5 to 20 degrees"):
+        image = fbp(sinogram, beam, grid, limited_angle=True)
+    inside = image[distance_mm(grid, (2.0, -1.0)) < 10.0].mean()
+    assert 0.02 * (1 - 0.25) < inside < 0.02 * (1 - 0.05)  # a sixth of the directions is missing
+    whole = ParallelBeam.half_turn(n_views=90, n_channels=90, channel_spacing_mm=0.8)
+    data = uniform_disk(radius_mm=15.0).sinogram(whole)
+    assert np.array_equal(fbp(data, whole, grid, limited_angle=True), fbp(data, whole, grid))
+
+
+def test_a_detector_that_misses_the_grid_is_refused():
+    beam = ParallelBeam.half_turn(n_views=30, n_channels=11, channel_spacing_mm=1.0, detector_offset_mm=9.0)
+    with pytest.raises(ValueError, match="grid must hold a pixel that the detector sees in every view"):
         fbp(np.zeros(beam.shape), beam, ImageGrid.square(8, fov_mm=8.0))
 
 
@@ -246,8 +290,8 @@ def test_hounsfield_units_of_water_and_vacuum():
 @pytest.mark.parametrize("n_bytes", [1, 40_000])
 def test_blocks_of_views_only_change_the_order_of_the_sum(monkeypatch, n_bytes):
     sinogram, beam, grid = small_case()
-    whole = fbp(sinogram, beam, grid), Projector(beam, grid).forward(np.ones(grid.shape))
+    whole = fbp(sinogram, beam, grid, method="direct"), Projector(beam, grid).forward(np.ones(grid.shape))
     monkeypatch.setattr("imgtech.recon.ct._rows._BLOCK_BYTES", n_bytes)
-    parts = fbp(sinogram, beam, grid), Projector(beam, grid).forward(np.ones(grid.shape))
+    parts = fbp(sinogram, beam, grid, method="direct"), Projector(beam, grid).forward(np.ones(grid.shape))
     assert np.allclose(parts[0], whole[0], atol=1e-14)
     assert np.array_equal(parts[1], whole[1])

@@ -6,7 +6,7 @@ import pytest
 import imgtech
 from imgtech.geometry import ConeBeam, FanBeam, ImageGrid
 from imgtech.phantoms import Cylinder, Ellipsoid, Phantom, uniform_disk
-from imgtech.recon.ct import fbp, fdk
+from imgtech.recon.ct import _kernels_cone, _kernels_cone_window, fbp, fdk
 from imgtech.recon.ct._cone_coverage import redundancy_weights
 from reference.ct_cone_loops import fdk_voxels
 
@@ -53,6 +53,33 @@ def test_the_value_of_a_ball_in_the_plane_of_the_source(kind, detector):
     assert volume[(away < 9.0) & (height < 1.0)].mean() == pytest.approx(0.02, rel=5e-4)
     seen = volume != 0
     assert abs(volume[seen & (away > 17.0) & (height < 1.0)].mean()) < 2e-3 * 0.02
+
+
+@pytest.mark.parametrize("detector", ["flat", "curved"])
+def test_the_value_of_a_ball_near_the_edge_of_a_wide_fan(detector):
+    near = {"source_axis_mm": 70.0, "source_detector_mm": 112.0, "n_channels": 131, "channel_spacing_mm": 0.9}
+    ball = Ellipsoid(value=0.02, semi_axes_mm=(11.0, 11.0, 11.0), center_mm=(2.0, 14.0, -13.0))
+    beam = scan("full", detector, n_views=300, row_spacing_mm=0.8, row_offset_mm=0.5, **near)
+    grid = ImageGrid(shape=(3, 18, 20), spacing_mm=(0.4, 0.8, 0.7), center_mm=(2.0, 14.2, -13.1))
+    volume = fdk(Phantom(shapes=(ball,)).projections(beam), beam, grid)
+    z, y, x = np.meshgrid(*grid.coordinates_mm, indexing="ij")
+    inside = np.sqrt((z - 2.0) ** 2 + (y - 14.0) ** 2 + (x + 13.0) ** 2) < 6.0
+    assert volume[inside].mean() == pytest.approx(0.02, rel=5e-4)
+
+
+@pytest.mark.parametrize("detector", ["flat", "curved"])
+@pytest.mark.parametrize("kind", SCANS)
+def test_a_bead_stands_where_it_is(kind, detector):
+    place = (3.7, -5.3, 9.4)
+    bead = Phantom(shapes=(Ellipsoid(value=1.0, semi_axes_mm=(1.9, 1.4, 1.4), center_mm=place),))
+    beam = scan(kind, detector, n_views=180)
+    grid = ImageGrid(shape=(15, 13, 14), spacing_mm=(0.6, 0.5, 0.5), center_mm=(3.6, -5.1, 9.3))
+    volume = fdk(bead.projections(beam), beam, grid, window="hann")
+    volume = np.where(volume > 0.1 * volume.max(), volume, 0.0)
+    for axis, expected in enumerate(place):
+        profile = volume.sum(axis=tuple(i for i in range(3) if i != axis))
+        center = profile @ grid.coordinates_mm[axis] / profile.sum()
+        assert center == pytest.approx(expected, abs=0.06)
 
 
 @pytest.mark.parametrize("detector", ["flat", "curved"])
@@ -147,6 +174,23 @@ def test_precision_and_threads():
         np.testing.assert_array_equal(fdk(data, beam, GRID), double)
 
 
+@pytest.mark.parametrize("slice_mm", [0.4, 1.3, 3.9])
+def test_the_kernel_for_avx512_gives_what_the_portable_one_gives(slice_mm, monkeypatch):
+    if not _kernels_cone_window.HAS_AVX512:
+        pytest.skip("this processor, or IMGTECH_AVX512, leaves the portable kernel only")
+    beam = scan("full", "flat", n_views=46)
+    data = BALL.projections(beam)
+    grid = ImageGrid(shape=(21, 35, 39), spacing_mm=(slice_mm, 0.9, 0.8), center_mm=(2.3, 2.0, -1.5))
+    with monkeypatch.context() as patch:
+        patch.setattr(_kernels_cone, "add_views", None)  # not to be called
+        windowed = fdk(data, beam, grid)
+    monkeypatch.setattr(_kernels_cone_window, "HAS_AVX512", False)
+    monkeypatch.setattr(_kernels_cone_window, "add_views", None)
+    portable = fdk(data, beam, grid)
+    assert np.abs(windowed).max() > 0.01
+    np.testing.assert_allclose(windowed, portable, atol=1e-5 * 0.02)
+
+
 def test_what_no_turn_sees_is_zero():
     panel = {**PANEL, "n_rows": 12, "source_z_mm": 0.0, "row_offset_mm": 0.0}
     beam = ConeBeam.full_turn(n_views=60, **panel)
@@ -199,6 +243,8 @@ def test_windows_are_those_of_fbp():
         ({"row_offset_mm": 150.0}, "must see some voxel of the grid in every view, got none"),
         ({"source_axis_mm": 25.0}, "grid must lie inside the circle of the source of radius 25.0 mm"),
         ({"angles_rad": np.deg2rad(np.arange(60) * 3.2)}, "cover every line from one side at least"),
+        ({"angles_rad": np.tile([0.4, 0.4 + np.pi], 30)}, "at least 6 different directions, got 2"),
+        ({"angles_rad": np.full(60, 0.4)}, "at least 6 different directions, got 1"),
         (
             {"angles_rad": np.deg2rad(np.arange(60) * 3.6), "detector_offset_mm": 17.0},
             "or a full turn if the detector",

@@ -210,6 +210,14 @@ def test_input_is_left_alone(rng):
         ({"f_number": -1.0}, "f_number must not be negative"),
         ({"sound_speed_m_s": 0.0}, "sound_speed_m_s must be positive"),
         ({"grid": ImageGrid(shape=(3, 3), spacing_mm=(1.0, 1.0))}, "above the probe"),
+        (
+            {
+                "data": np.ones((3, 13, 5)),
+                "waves": PlaneWaves.from_degrees([0, 1, 2], sampling_hz=21e6, pulse_delay_s=0.3e-6),
+            },
+            "data must hold echoes of the grid: they come",
+        ),
+        ({"waves": PlaneWaves.from_degrees([0, 1, 2], sampling_hz=21e6, start_s=1e-3)}, "hold echoes"),
         ({"interpolation": "spline"}, "interpolation must be one of"),
         ({"directivity": "hard"}, "directivity must be one of"),
         ({"directivity": "soft"}, "frequency_hz must be given"),

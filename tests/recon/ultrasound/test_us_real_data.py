@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.signal import hilbert
 from scipy.spatial import cKDTree
 
 from imgtech.geometry import ImageGrid
-from imgtech.io.raw import read_pybf, read_pymust
-from imgtech.recon.ultrasound import delay_and_sum, envelope, rf_to_iq
+from imgtech.io.raw import read_ndt_fmc, read_pybf, read_pymust
+from imgtech.recon.ultrasound import color_doppler, delay_and_sum, envelope, rf_to_iq
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,9 @@ def test_rotating_disk_turns_as_a_rigid_body(disk):
 def test_the_ten_strongest_isolated_scatterers_peak_at_their_listed_positions(data):
     """Isolated: no other listed scatterer within two lateral resolutions, 2 lambda F.
 
-    Strength is the envelope at the listed position; the peak is sought one wavelength around it.
+    Strength is the envelope at the listed position; the peak is sought one wavelength around it. The
+    excitation of three cycles gives the echo a flat top of a third of a millimetre with two humps, so the
+    place is the middle of what reaches 90 % of the largest value, not the higher hump.
     """
     scan = read_pybf(data("us_raw/field2_3pw.hdf5"))
     wavelength_mm = 1e3 * scan.sound_speed_m_s / scan.center_hz
@@ -69,11 +72,11 @@ def test_the_ten_strongest_isolated_scatterers_peak_at_their_listed_positions(da
     strength = [picture(place, 1)[1].item() for place in isolated]
     errors = []
     for place in isolated[np.argsort(strength)[-10:]]:
-        grid, image = picture(place, 61)
-        k = np.unravel_index(image.argmax(), image.shape)
-        found = np.array([c[i] for c, i in zip(grid.coordinates_mm, k, strict=True)])
+        _, image = picture(place, 61)
+        top = np.argwhere(image >= 0.9 * image.max()).mean(axis=0)
+        found = place + (top - 30) * 0.01
         errors.append(np.hypot(*(found - place)))
-    assert max(errors) <= wavelength_mm / 2
+    assert max(errors) <= wavelength_mm / 4
     assert np.median(errors) <= wavelength_mm / 10
 
 
@@ -95,3 +98,49 @@ def sector(z, x, centre, k):
     """Pixels whose direction from the centre lies within 10 degrees of the k-th of eight."""
     turn = np.exp(1j * np.pi * (2 * k + 1) / 8)
     return np.abs(np.angle(((x - centre[1]) + 1j * (z - centre[0])) / turn)) < np.deg2rad(10)
+
+
+def test_rotating_disk_flows_towards_the_probe_left_and_away_right(disk):
+    """Colour Doppler of the two halves, and the speed of rotation from its slope with an uncertainty."""
+    images, grid = disk
+    z, x = np.meshgrid(*grid.coordinates_mm, indexing="ij")
+    inside = np.hypot(z - 22.3, x + 1.0) < 8
+
+    def flow(frames):
+        return color_doppler(frames, center_hz=5e6, prf_hz=10e3, sound_speed_m_s=1480, window=(5, 5))
+
+    velocity = flow(images).velocity_m_s
+    assert (velocity[inside & (x < -3)] > 0).mean() > 0.99
+    assert (velocity[inside & (x > 1)] < 0).mean() > 0.99
+
+    def rotation_rad_s(frames):
+        design = np.stack([np.ones(inside.sum()), 1e-3 * x[inside], 1e-3 * z[inside]], axis=1)
+        return -np.linalg.lstsq(design, flow(frames).velocity_m_s[inside], rcond=None)[0][1]
+
+    parts = [rotation_rad_s(images[..., k : k + 8]) for k in range(0, 32, 8)]
+    rate, spread = np.mean(parts), np.std(parts, ddof=1) / 2
+    assert spread < 0.01 * rate
+    assert rate == pytest.approx(rotation_rad_s(images), abs=4 * spread)
+
+
+def test_notch_and_back_wall_of_the_aluminium_block(data):
+    """Full-matrix capture at the clock and speed of the file: the notch tip at 20 mm, the wall at 40 mm.
+
+    The tip by the peak of its echo; the wall, which answers as a whole, by the moment its echo begins
+    (a tenth of its peak): its peak comes half a pulse later, at 40.7 mm.
+    """
+    raw = read_ndt_fmc(data("us_raw/ndt_fmc_aluminium_notch.mat"))
+    traces = hilbert(raw.data - raw.data[:, :, -150:].mean(), axis=2).astype(np.complex64)
+
+    def column(z0, x0):
+        grid = ImageGrid(shape=(180, 21), spacing_mm=(0.05, 0.1), center_mm=(z0, x0))
+        settings = {"f_number": 0.7, "window": "hann", "sound_speed_m_s": raw.sound_speed_m_s}
+        image = np.abs(delay_and_sum(traces, raw.probe, raw.waves, grid, **settings))
+        return grid.coordinates_mm[0], image.max(axis=1)
+
+    z, notch = column(20.0, 6.7)
+    assert z[notch.argmax()] == pytest.approx(20.0, abs=0.5)
+    z, wall = column(40.5, -0.5)
+    before = np.flatnonzero(wall[: wall.argmax()] < 0.1 * wall.max())
+    assert z[before[-1]] == pytest.approx(40.0, abs=0.5)
+    assert z[wall.argmax()] == pytest.approx(40.7, abs=0.1)

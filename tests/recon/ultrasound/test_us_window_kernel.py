@@ -93,6 +93,52 @@ def used(monkeypatch, data, probe, grid, **settings):
     return image
 
 
+@pytest.mark.parametrize("n_frames", [1, 3, 8, 33, 40])
+@pytest.mark.parametrize(
+    "case", ["odd sizes", "record ends inside", "from the probe on", "less than one block"]
+)
+def test_ensembles_agree_with_the_portable_kernel_and_the_naive_sum(rng, monkeypatch, case, n_frames):
+    """Numbers of frames below, at and beyond whole vectors; the record is read-only."""
+    grid, probe, n_samples = CASES[case]
+    data = noise(rng, np.complex64, (3, probe.n_elements, n_samples, n_frames))
+    data.setflags(write=False)
+    for window, center_hz, compound in (("boxcar", 5.1e6, True), ("hann", None, False)):
+        settings = {"window": window, "center_hz": center_hz, "compound": compound, "f_number": 1.2}
+        monkeypatch.setattr(_kernels_window, "HAS_AVX512", True)
+        calls = []
+        kernel = das._kernels_frames.sum_frames_complex
+        with monkeypatch.context() as patch:
+            patch.setattr(das._kernels_frames, "sum_frames_complex", Spy(kernel, calls))
+            image = delay_and_sum(data, probe, WAVES, grid, **settings)
+        assert calls
+        monkeypatch.setattr(_kernels_window, "HAS_AVX512", False)
+        portable = delay_and_sum(data, probe, WAVES, grid, **settings)
+        assert image.shape == portable.shape
+        assert np.abs(image - portable).max() <= 1e-5 * np.abs(portable).max()
+        alone = delay_and_sum(data[..., -1], probe, WAVES, grid, **settings)
+        assert np.abs(image[..., -1] - alone).max() <= 2e-5 * np.abs(alone).max()
+
+
+class Spy:
+    """A kernel that notes its calls."""
+
+    def __init__(self, kernel, calls):
+        self.kernel, self.calls = kernel, calls
+
+    def sized(self, work):
+        self.calls.append(work)
+        return self.kernel.sized(work)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+def test_read_only_records_are_summed_too(rng, dtype):
+    grid, probe, n_samples = CASES["odd sizes"]
+    data = noise(rng, dtype, (3, probe.n_elements, n_samples))
+    image = delay_and_sum(data, probe, WAVES, grid)
+    data.setflags(write=False)
+    np.testing.assert_array_equal(delay_and_sum(data, probe, WAVES, grid), image)
+
+
 @pytest.mark.parametrize("spacing_mm", [0.0715, 0.2])
 def test_depths_too_far_apart_take_the_portable_kernel(rng, spacing_mm):
     grid = ImageGrid(shape=(40, 31), spacing_mm=(spacing_mm, 0.155), center_mm=(9.0, 0.4))

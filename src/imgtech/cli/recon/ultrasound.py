@@ -8,12 +8,16 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import typer
+from scipy.io import whosmat
 
+from imgtech._core.extras import require
 from imgtech.cli._exit import one_sentence
 from imgtech.cli.recon._output import HDF5, Out, Source, save, say
 from imgtech.geometry import ImageGrid
-from imgtech.io.raw import ChannelData, read_pybf, read_pymust
-from imgtech.recon.ultrasound import delay_and_sum, envelope, log_compress, rf_to_iq
+from imgtech.io.raw import ChannelData, read_ndt_fmc, read_picmus, read_plus_lines, read_pybf, read_pymust
+from imgtech.recon.ultrasound import delay_and_sum, envelope, log_compress, rf_to_iq, scan_convert
+
+LINES = (".mha", ".mhd")
 
 
 def us(
@@ -28,11 +32,19 @@ def us(
     sound_speed_m_s: Annotated[
         float | None, typer.Option(help="Speed of sound, where the file's is wrong.")
     ] = None,
+    radii_mm: Annotated[
+        tuple[float, float] | None, typer.Option(help="Lines only: radius of the first and last sample.")
+    ] = None,
+    angles_deg: Annotated[
+        tuple[float, float] | None, typer.Option(help="Lines only: angle of the first and last line.")
+    ] = None,
 ) -> None:
-    """Beamform plane-wave channel data: a PyMUST .mat or a pybf .hdf5 file."""
+    """Channel data to B-mode: PyMUST or full-matrix .mat, pybf or PICMUS .hdf5; lines of PLUS .mha/.mhd."""
     with one_sentence():
-        given = {} if sound_speed_m_s is None else {"sound_speed_m_s": sound_speed_m_s}
-        raw = read_pybf(path, **given) if path.suffix.lower() in HDF5 else read_pymust(path)
+        if path.suffix.lower() in LINES:
+            _fan(path, out, radii_mm, angles_deg, dynamic_range_db)
+            return
+        raw = _read(path, {} if sound_speed_m_s is None else {"sound_speed_m_s": sound_speed_m_s})
         speed = sound_speed_m_s or raw.sound_speed_m_s
         grid = _ultrasound_grid(raw, speed, depth_mm)
         iq = rf_to_iq(raw.data, raw.waves, center_hz=raw.center_hz)
@@ -51,6 +63,57 @@ def us(
         save(out, decibels, shown=_square_pixels(decibels, grid))
         what = f"{raw.waves.n_transmits} transmit(s) x {raw.probe.n_elements} elements"
         say(out, decibels, grid, what, "dB below the maximum")
+
+
+def _read(path: Path, given: dict[str, float]) -> ChannelData:
+    """Choose the reader by the kind of file and what it holds."""
+    if path.suffix.lower() in HDF5:
+        return read_picmus(path) if _is_picmus(path) else read_pybf(path, **given)
+    try:
+        names = {name for name, _, _ in whosmat(path)} if path.is_file() else set()
+    except Exception:  # damaged: the reader says so
+        names = set()
+    return read_ndt_fmc(path, **given) if "exp_data" in names else read_pymust(path)
+
+
+def _is_picmus(path: Path) -> bool:
+    h5py = require("h5py", "raw")
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return "US" in file
+
+
+def _fan(
+    path: Path,
+    out: Path,
+    radii_mm: tuple[float, float] | None,
+    angles_deg: tuple[float, float] | None,
+    dynamic_range_db: float,
+) -> None:
+    """Beamformed lines to a fan of square pixels."""
+    if radii_mm is None or angles_deg is None:
+        raise ValueError("--radii-mm and --angles-deg must be given for lines: the file does not hold them")
+    left, right = np.deg2rad(angles_deg)
+    lines = read_plus_lines(
+        path,
+        radius_start_mm=radii_mm[0],
+        radius_stop_mm=radii_mm[1],
+        theta_start_rad=float(left),
+        theta_stop_rad=float(right),
+    )
+    places = lines.sector.points_mm
+    z, x = places[..., 0], places[..., 2]
+    spacing_mm = float(np.ptp(z)) / 500
+    grid = ImageGrid(
+        shape=(501, round(float(np.ptp(x)) / spacing_mm) + 1),
+        spacing_mm=(spacing_mm, spacing_mm),
+        center_mm=(float(z.max() + z.min()) / 2, float(x.max() + x.min()) / 2),
+    )
+    decibels = log_compress(envelope(lines.data), dynamic_range_db=dynamic_range_db)
+    fan = scan_convert(decibels, lines.sector, grid, outside=-dynamic_range_db)[None]
+    save(out, fan)
+    say(out, fan, grid, f"{lines.sector.shape[1]} lines", "dB below the maximum")
 
 
 def _ultrasound_grid(raw: ChannelData, sound_speed_m_s: float, depth_mm: float | None) -> ImageGrid:

@@ -8,8 +8,11 @@ from imgtech.io.raw.ct_scan import CtScan
 from imgtech.io.raw.htc import read_htc
 from imgtech.io.raw.jcampdx import read_jcampdx
 from imgtech.io.raw.mri_scan import MriScan
+from imgtech.io.raw.ndt import read_ndt_fmc
 from imgtech.io.raw.parallel import read_dxchange, read_sinogram
+from imgtech.io.raw.picmus import read_picmus
 from imgtech.io.raw.plain import read_raw, write_raw
+from imgtech.io.raw.plus_lines import BeamLines, read_plus_lines
 from imgtech.io.raw.pulseq import PulseqSequence, read_pulseq
 from imgtech.io.raw.pybf import read_pybf
 from imgtech.io.raw.pymust import read_pymust
@@ -17,6 +20,7 @@ from imgtech.io.raw.siemens import read_siemens
 from imgtech.io.raw.tiff_scan import read_tiff_scan
 
 __all__ = [
+    "BeamLines",
     "BrukerScan",
     "ChannelData",
     "CtScan",
@@ -28,6 +32,9 @@ __all__ = [
     "read_dxchange",
     "read_htc",
     "read_jcampdx",
+    "read_ndt_fmc",
+    "read_picmus",
+    "read_plus_lines",
     "read_pulseq",
     "read_pybf",
     "read_pymust",

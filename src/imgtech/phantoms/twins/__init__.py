@@ -1,11 +1,20 @@
 """Digital twins of phantoms, from the makers' drawings: every quantity known, at any pose."""
 
 from imgtech.phantoms.twins.acr_ct import AcrCtDrawing, acr_ct, acr_ct_drawing, water_phantom
+from imgtech.phantoms.twins.acr_mri import (
+    AcrMriDrawing,
+    acr_mri,
+    acr_mri_drawing,
+    array_holes,
+    spoke_centers,
+)
 from imgtech.phantoms.twins.catphan import CatPhanDrawing, catphan, catphan_drawing
 from imgtech.phantoms.twins.drawings import BarGroup, ContrastRod, Insert, Module
 from imgtech.phantoms.twins.emission import blurred_ball, jaszczak, nema_body
 from imgtech.phantoms.twins.flat import FlatBar, FlatDisk, FlatTwin
 from imgtech.phantoms.twins.gamma import four_slits, gamma_counts, gamma_field, quadrant_bars
+from imgtech.phantoms.twins.mr_solids import Cylinder, MrSolid, RampSlot, Slab, WedgeBar
+from imgtech.phantoms.twins.mr_twin import MrTwin, cosine_shading
 from imgtech.phantoms.twins.noise import ct_noise_images, ct_noise_spectrum, disk_mean_deviation
 from imgtech.phantoms.twins.placement import Placement, SlicePlace
 from imgtech.phantoms.twins.planar import (
@@ -22,31 +31,42 @@ from imgtech.phantoms.twins.twin import Twin, with_ring
 
 __all__ = [
     "AcrCtDrawing",
+    "AcrMriDrawing",
     "BarGroup",
     "Bead",
     "Block",
     "CatPhanDrawing",
     "ContrastRod",
+    "Cylinder",
     "FlatBar",
     "FlatDisk",
     "FlatTwin",
     "Insert",
     "LineGroup",
     "Module",
+    "MrSolid",
+    "MrTwin",
     "Patch",
     "Placement",
     "PlanarDrawing",
+    "RampSlot",
     "Rod",
+    "Slab",
     "SlicePlace",
     "Solid",
     "Twin",
+    "WedgeBar",
     "Wire",
     "acr_ct",
     "acr_ct_drawing",
+    "acr_mri",
+    "acr_mri_drawing",
+    "array_holes",
     "blurred_ball",
     "blurred_disk",
     "catphan",
     "catphan_drawing",
+    "cosine_shading",
     "ct_noise_images",
     "ct_noise_spectrum",
     "disk_mean_deviation",
@@ -60,6 +80,7 @@ __all__ = [
     "planar_drawing",
     "qc3",
     "quadrant_bars",
+    "spoke_centers",
     "water_phantom",
     "with_ring",
 ]

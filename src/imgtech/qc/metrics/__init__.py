@@ -1,5 +1,6 @@
 """Image-quality metrics on arrays with spacings, one family a file."""
 
+from imgtech.qc.metrics.artefacts import line_artefact, ring_artefact, streak_artefact
 from imgtech.qc.metrics.bars import bar_mtf
 from imgtech.qc.metrics.channels import (
     difference_of_gaussian_channels,
@@ -15,6 +16,7 @@ from imgtech.qc.metrics.edge import Edge, fit_edge
 from imgtech.qc.metrics.edge_mtf import slanted_edge_mtf
 from imgtech.qc.metrics.flood import flood_uniformity
 from imgtech.qc.metrics.geometry import diameter
+from imgtech.qc.metrics.ghost_ratio import ghost_ratio, nyquist_ghost
 from imgtech.qc.metrics.ghosting import percent_signal_ghosting
 from imgtech.qc.metrics.holes import hole_dip
 from imgtech.qc.metrics.hotelling import channelised_hotelling, low_contrast_limit
@@ -36,6 +38,7 @@ from imgtech.qc.metrics.points import Points, angle, distance, find_points
 from imgtech.qc.metrics.quanta import dqe, neq
 from imgtech.qc.metrics.rim import Rim, disk_rim
 from imgtech.qc.metrics.roc import auc, detectability_of_auc, roc_curve
+from imgtech.qc.metrics.similarity import nrmse, psnr, rmse, ssim, structural_difference
 from imgtech.qc.metrics.slice_profile import (
     SliceProfile,
     bead_slice_profile,
@@ -50,6 +53,7 @@ from imgtech.qc.metrics.stability import Stability, temporal_stability
 from imgtech.qc.metrics.uniformity import percent_integral_uniformity
 from imgtech.qc.metrics.wedges import plate_signal, slice_position, slice_width
 from imgtech.qc.metrics.widths import profile_width
+from imgtech.qc.metrics.xray_uniformity import flat_field_uniformity
 
 __all__ = [
     "MTF",
@@ -94,24 +98,32 @@ __all__ = [
     "find_points",
     "fit_edge",
     "fit_point",
+    "flat_field_uniformity",
     "flood_uniformity",
     "gabor_channels",
+    "ghost_ratio",
     "hole_dip",
     "independent_pixels",
     "laguerre_gauss_channels",
+    "line_artefact",
     "line_noise_power",
     "low_contrast_limit",
     "neq",
     "noise_power_along",
     "noise_power_spectrum",
     "normalised_snr",
+    "nrmse",
+    "nyquist_ghost",
     "opposed_ramps",
     "percent_integral_uniformity",
     "percent_signal_ghosting",
     "plate_signal",
     "profile_width",
+    "psnr",
     "ramp_signal",
     "ramp_slice_profile",
+    "ring_artefact",
+    "rmse",
     "roc_curve",
     "sdnr",
     "slanted_edge_mtf",
@@ -121,6 +133,9 @@ __all__ = [
     "snr_single_image",
     "snr_smoothing",
     "snr_two_images",
+    "ssim",
+    "streak_artefact",
+    "structural_difference",
     "temporal_stability",
     "volume_noise_power",
     "wire_mtf",

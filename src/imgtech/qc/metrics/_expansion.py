@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from imgtech.qc.metrics._kernels import orthonormal_columns
 from imgtech.qc.metrics._noise import autocorrelation
 
 Floats = npt.NDArray[np.float64]
@@ -40,13 +41,11 @@ class Expansion:
     @classmethod
     def fit(cls, design: Floats, values: Floats) -> Expansion:
         """Fit the columns of ``design`` to ``values``, as many as the pixels can tell apart."""
-        basis, triangle = np.linalg.qr(design)
-        apart = np.abs(np.diag(triangle)) > _APART * np.sqrt((triangle**2).sum(axis=0))
-        n = len(apart) if apart.all() else int(np.argmin(apart))
-        return cls(
-            triangle=np.asarray(triangle[:n, :n], dtype=np.float64),
-            amplitudes=np.asarray(basis[:, :n].T @ values, dtype=np.float64),
-        )
+        basis = np.array(design.T, dtype=np.float64, order="C")
+        triangle, found = np.zeros((len(basis), len(basis))), np.empty(1, dtype=np.int64)
+        orthonormal_columns(_APART, basis, triangle, found)
+        n = int(found[0])
+        return cls(triangle=triangle[:n, :n].copy(), amplitudes=np.asarray(basis[:n] @ values))
 
     @property
     def n_columns(self) -> int:

@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from imgtech.qc.metrics._kernels import lag_sums, weighted_moments
+
 Floats = npt.NDArray[np.float64]
 
 _WINDOW = 5
 _CLEAR = 2.5
+_MOST_DIRECT = 120  # lags: beyond, an FFT is faster
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +36,21 @@ class NoiseSize:
 
 def variance(values: Floats, weights: Floats) -> float:
     """Weighted variance with one degree of freedom taken off; equals ``ddof=1`` for weights of 1."""
-    total = weights.sum()
-    mean = np.vdot(weights, values) / total
-    loss = np.vdot(weights, weights) / total**2
+    moments = np.empty(4)
+    weighted_moments(np.ravel(weights), np.ravel(values), moments)
+    total, squares, _, power = (float(m) for m in moments)
+    loss = squares / total**2
     if loss >= 1:
         raise ValueError("the region must hold more than one pixel to estimate noise")
-    return float(np.vdot(weights, (values - mean) ** 2) / total / (1 - loss))
+    return power / total / (1 - loss)
+
+
+def filled_box(weights: Floats) -> tuple[slice, slice]:
+    """Smallest rows and columns that hold all weights above zero."""
+    if all(edge.any() for edge in (weights[0], weights[-1], weights[:, 0], weights[:, -1])):
+        return slice(0, weights.shape[0]), slice(0, weights.shape[1])
+    rows, columns = np.flatnonzero(weights.any(axis=1)), np.flatnonzero(weights.any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def pixel_number(weights: Floats) -> float:
@@ -173,12 +185,12 @@ def _lagged(
     shape = (2 * window[0] + 1, 2 * window[1] + 1)
     products, overlaps, low = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for image, region in zip(residuals, weights, strict=True):
-        rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
-        box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        box = filled_box(region)
         w = region[box]
-        r = w * (image[box] - np.vdot(w, image[box]) / w.sum())
+        r = image[box] - np.vdot(w, image[box]) / w.sum()
+        r *= w
         products += _lags(r, window)
-        pairs = _lags(w, window)
+        pairs = _pairs(w, window)
         overlaps += pairs
         low += pairs / pixel_number(w)
     low = low / overlaps[window]
@@ -230,11 +242,24 @@ def high_passed_size(noise: Floats, weights: list[Floats], kernel: Floats) -> No
 def _lags(image: Floats, window: int | tuple[int, int]) -> Floats:
     """Sums of products of an image with itself, shifted by up to ``window`` pixels either way."""
     window = _pair(window)
+    rows, columns = window
+    if (rows + 1) * (2 * columns + 1) <= _MOST_DIRECT and rows < image.shape[0] and columns < image.shape[1]:
+        half = np.empty((rows + 1, 2 * columns + 1))
+        lag_sums(np.ascontiguousarray(image), half)
+        return np.concatenate([half[:0:-1, ::-1], half])
     shape = [fft.next_fast_len(n + w, real=True) for n, w in zip(image.shape, window, strict=True)]
     power = np.abs(fft.rfft2(image, s=shape)) ** 2
     full = fft.irfft2(power, s=shape)
     y, x = (np.arange(-w, w + 1) % n for w, n in zip(window, shape, strict=True))
     return np.asarray(full[np.ix_(y, x)])
+
+
+def _pairs(weights: Floats, window: tuple[int, int]) -> Floats:
+    """The same sums of the weights of a region; in closed form if all are 1 and none are shifted out."""
+    if weights.min() < 1 or any(w >= n for w, n in zip(window, weights.shape, strict=True)):
+        return _lags(weights, window)
+    left = [n - np.abs(np.arange(-w, w + 1.0)) for w, n in zip(window, weights.shape, strict=True)]
+    return np.multiply.outer(left[0], left[1])
 
 
 def _pair(window: int | tuple[int, int]) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from imgtech.qc.metrics._noise import pixel_number
 from imgtech.qc.roi import checked_region
 
 _HANDER = Source(document="Hander et al., Med Phys 24:327", edition="1997", verified=False)
-_ALGORITHM = "bar-variance-tapered-1"
+_ALGORITHM = "bar-variance-tapered-2"
 _FEWEST_PERIODS = 4
 _LN2 = math.log(2)
 
@@ -107,9 +107,9 @@ def bar_mtf(
     mtf = math.sqrt(2 * signal) / mean
     if mtf >= 1:
         raise ValueError(f"the modulation must be below 1, got {mtf:.3f}; does the region hold an edge?")
-    of_square = 4 * k * mean * signal + 2 * k**2 * (mean**2 + signal) + k**3 * mean
+    of_square = 4 * k * mean * signal + 2 * k**2 * (mean**2 + 3 * signal) + k**3 * mean
     of_mean = k * mean
-    of_both = 3 * k * signal + k**2 * mean
+    of_both = 2 * k * signal + k**2 * mean
     by_square, by_mean = 1 / (2 * signal), -k / (2 * signal) - 1 / mean
     relative = by_square**2 * of_square + by_mean**2 * of_mean + 2 * by_square * by_mean * of_both
     relative = math.sqrt(relative / n)

@@ -20,10 +20,13 @@ _NEMA = Source(
     document="NEMA NU 1", edition="2012", clause="2.4 Intrinsic flood field uniformity", verified=False
 )
 _ALGORITHM = "nema-flood-1"
+_CORRECTED = "nema-flood-noise-corrected-2"
 _CENTRAL = 0.75
 _WIDTHS_PX = (0.8, 1.2, 1.8, 2.7, 4.0, 6.0, 9.0)
-_SHIFT_KNOWN_TO = 0.1
+_SHIFT_KNOWN_TO = 0.05
 _FEWEST = 50
+_FLAT = 20
+_LEFT = (0.25, 0.5)
 
 
 def flood_uniformity(
@@ -53,8 +56,10 @@ def flood_uniformity(
     Counting noise drives the extremes apart: a perfect camera with 10,000 counts a pixel reads about
     1.3 % and 1.0 %. How much it adds is found by drawing Poisson noise on a smoothed map of the field,
     whose width is the one with the least expected error (Stein's estimate). ``noise_corrected`` takes that
-    shift off; the uncertainty then joins the scatter of the trials, a tenth of the shift, and half of the
-    difference from the index of the map itself. Around zero the corrected value may come out negative.
+    shift off; the uncertainty then joins the scatter of the trials, a twentieth of the shift, and a
+    quarter (integral) or half (differential) of what a flat field with these counts would still show in its
+    own map, since that much of the noise may be left in the map. Around zero the corrected value may come
+    out negative.
 
     Parameters
     ----------
@@ -141,7 +146,9 @@ def flood_uniformity(
     index = indices(smoothed(pixels, useful), chosen)
     clean = indices(smoothed(smooth, useful), chosen)
     noisy = indices(smoothed(drawn, useful), chosen)
-    again = indices(smoothed(_blurred(drawn, useful, width), useful), chosen)
+    even = np.where(useful, pixels[useful].mean(), 0.0) / spread
+    flat = spread * generator.poisson(even, (_FLAT, *useful.shape))
+    kept = indices(smoothed(_blurred(np.asarray(flat, np.float64), useful, width), useful), chosen)
     facts: dict[str, float | str] = {
         "field": field,
         "pixel (mm)": math.sqrt(math.prod(f * d for f, d in zip(factors, spacing, strict=True))),
@@ -154,7 +161,7 @@ def flood_uniformity(
         value, base = float(index[i][0]), float(clean[i][0])
         shift, scatter = float(noisy[i].mean()) - base, float(noisy[i].std(ddof=1))
         corrected = value - shift
-        doubt = math.hypot(_SHIFT_KNOWN_TO * shift, (corrected - 2 * base + float(again[i].mean())) / 2)
+        doubt = math.hypot(_SHIFT_KNOWN_TO * shift, _LEFT[i] * float(kept[i].mean()))
         found.append(
             Measurement(
                 name=f"{name} uniformity",
@@ -162,7 +169,7 @@ def flood_uniformity(
                 unit="%",
                 uncertainty=math.hypot(scatter, doubt) if noise_corrected else scatter,
                 definition=_NEMA,
-                algorithm=f"{_ALGORITHM}, noise-corrected" if noise_corrected else _ALGORITHM,
+                algorithm=_CORRECTED if noise_corrected else _ALGORITHM,
                 details={
                     "index at these counts (%)": value,
                     "index without noise (%)": corrected,

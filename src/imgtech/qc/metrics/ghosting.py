@@ -29,6 +29,7 @@ def percent_signal_ghosting(
     ghost_area_mm2: float = 1_000.0,
     smallest_area_mm2: float = 500.0,
     clearance_mm: float = 2.0,
+    noise_corrected: bool = False,
 ) -> Measurement:
     r"""Percent signal ghosting (PSG) of the ACR text.
 
@@ -58,6 +59,15 @@ def percent_signal_ghosting(
         Area below which the measurement is refused; a choice of this function, not of the ACR text.
     clearance_mm : float, optional
         Least distance of an ellipse from the phantom and from the image edge.
+
+    noise_corrected : bool, optional
+        True: without the floor that noise leaves in a magnitude image, in which a ghost of the height of the
+        noise all but drowns. Powers add where magnitudes do not, so
+
+        .. math:: 100 \sqrt{|P_T + P_B - P_L - P_R| / 2}\, / S
+
+        with the mean squares P of the ellipses; the noise, equal in all, cancels. False: the number of the
+        ACR text. ``details`` holds both.
 
     Returns
     -------
@@ -121,13 +131,24 @@ def percent_signal_ghosting(
     size = noise_size([pixels] * len(regions), regions, window=3)
     squares = sum(mean_uncertainty(pixels, region, size) ** 2 for region in regions)
     inside = mean_uncertainty(pixels, large, noise_size([pixels], [large])) / level
+    spread = math.hypot(50 * math.sqrt(squares) / level, signed * inside)
+    details["acr value"] = abs(signed)
+    power = pixels**2
+    powers = [region_mean(power, region) for region in regions]
+    apart = abs(powers[0] + powers[1] - powers[2] - powers[3]) / 2
+    doubt = math.sqrt(sum(mean_uncertainty(power, region, size) ** 2 for region in regions)) / 2
+    corrected = 100 * math.sqrt(apart) / level
+    details["without the noise floor"] = corrected
+    if noise_corrected:
+        ends = math.sqrt(apart + doubt), math.sqrt(max(apart - doubt, 0.0))
+        spread = math.hypot(50 * (ends[0] - ends[1]) / level, corrected * inside)
     return Measurement(
         name="percent signal ghosting",
-        value=abs(signed),
+        value=corrected if noise_corrected else abs(signed),
         unit="%",
-        uncertainty=math.hypot(50 * math.sqrt(squares) / level, signed * inside),
+        uncertainty=spread,
         definition=_ACR,
-        algorithm="psg-ellipses-2",
+        algorithm="psg-ellipses-noise-corrected-1" if noise_corrected else "psg-ellipses-2",
         details=details,
     )
 

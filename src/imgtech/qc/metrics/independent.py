@@ -79,22 +79,45 @@ def independent_pixels(nps: NPS, region: npt.ArrayLike, *, of: str = "mean") -> 
     if of == "mean":
         sum_ = float(np.vdot(pairs, flat))
         effect = 1 - fft.fft2(pairs).real / sum_
+        by_chance = 0.0
     else:
         everywhere = float((flat**2).sum()) / (1 + 1 / n)
         scatter = everywhere / (n * power.size) * (pairs.sum() - pairs[0, 0])
         sum_ = max(float(np.vdot(pairs, flat**2)) - scatter, float(pairs[0, 0]))
         effect = 2 - 2 * fft.fft2(pairs * flat).real / sum_
+        # noise of the correlations themselves, in their squares
+        at_lag = everywhere / (n * power.size)
+        by_chance = 4 * at_lag**2 * float((pairs**2).sum() - pairs[0, 0] ** 2) / sum_**2
     sum_ = max(sum_, 1e-6 * float(pairs[0, 0]))
     share = power / power.sum()
-    relative = math.sqrt(2 / (n + 1) * float(((share * effect) ** 2).sum()))
+    change = share * effect
+    _from_rings(change, nps)
+    square = 2 / (n + 1) * float((change**2).sum())
+    square = max(square - by_chance, square / 4)
+    # the reciprocal of a noisy sum is too high
+    value = total / sum_ / (1 + square if of == "mean" else 1)
     return Measurement(
         name="independent pixels",
-        value=total / sum_,
-        uncertainty=relative * total / sum_,
+        value=value,
+        uncertainty=math.sqrt(square) * value,
         definition=_ICRU,
-        algorithm=f"independent-pixels-{of}-1",
+        algorithm=f"independent-pixels-{of}-2",
         details={"pixels": pixel_number(weights), "noise variance": float(covariance[0, 0]) * _cell(nps)},
     )
+
+
+def _from_rings(change: Floats, nps: NPS) -> None:
+    """Hand what frequency 0 does to the cells of the first two rings, from which its value was taken."""
+    fy, fx = (fft.ifftshift(f) for f in (nps.frequencies_y_per_mm, nps.frequencies_x_per_mm))
+    radius = np.hypot(fy[:, None], fx)
+    ring = np.rint(radius / float(max(fy[1] - fy[0], fx[1] - fx[0])))
+    power = fft.ifftshift(nps.values)
+    near, far = (float(f) for f in nps.radial_frequencies_per_mm[:2])
+    moved = change[0, 0] / max(power[0, 0], 1e-9 * float(power.max()))
+    change[0, 0] = 0.0
+    for k, weight in ((1, far / (far - near)), (2, -near / (far - near))):
+        cells = ring == k
+        change[cells] += moved * weight * power[cells] / cells.sum()
 
 
 def _pairs(weights: Floats, shape: tuple[int, ...]) -> Floats:

@@ -218,7 +218,8 @@ def droege_morin_mtf(
     safe = np.maximum(values, 1e-3)
     own = spread * math.pi / math.sqrt(2) / size * np.minimum(first / safe, 3.0)
     common = values * contrast.uncertainty / size
-    return _curve(f, values, own, common, beyond / (6 * safe), "droege-morin-harmonics-1", _DROEGE)
+    modes = np.concatenate([np.diag(own), common[:, None], (beyond / (6 * safe))[:, None]], axis=1)
+    return _curve(f, values, modes, "droege-morin-harmonics-1", _DROEGE)
 
 
 def coltman_mtf(frequencies_per_mm: npt.ArrayLike, responses: Sequence[Measurement]) -> MTF:
@@ -266,16 +267,26 @@ def coltman_mtf(frequencies_per_mm: npt.ArrayLike, responses: Sequence[Measureme
     [1.0, 0.798, 0.471, 0.157]
     """
     f, found, spread = _checked("responses", frequencies_per_mm, responses)
+    values, beyond = _coltman_series(f, found)
+    # every response is in its own value and in those of the patterns whose harmonics it is
+    steps = np.maximum(spread, 1e-6)
+    modes = np.zeros((len(f), len(f)))
+    for i in range(len(f)):
+        change = np.where(np.arange(len(f)) == i, steps, 0.0)
+        up, down = (_coltman_series(f, found + sign * change)[0] for sign in (1, -1))
+        modes[:, i] = (up - down) / (2 * steps[i]) * spread[i]
+    return _curve(f, values, np.concatenate([modes, beyond[:, None] / 3], axis=1), "coltman-2", _COLTMAN)
+
+
+def _coltman_series(f: Floats, found: Floats) -> tuple[Floats, Floats]:
+    """The series at every frequency, and how much of it lies beyond the highest pattern."""
     response = _continued(f, found)
     values, beyond = found.copy(), np.zeros(len(f))
     for k in _HARMONICS:
         part = _coltman_sign(k) * response(k * f) / k
         values += part
         beyond += np.where(k * f > f[-1], np.abs(part), 0.0)
-    quarter = math.pi / 4
-    return _curve(
-        f, quarter * values, quarter * spread, np.zeros(len(f)), quarter * beyond / 3, "coltman-1", _COLTMAN
-    )
+    return math.pi / 4 * values, math.pi / 4 * beyond
 
 
 def _coltman_sign(k: int) -> int:
@@ -324,17 +335,11 @@ def _continued(f: Floats, values: Floats) -> Callable[[Floats], Floats]:
     return curve
 
 
-def _curve(
-    f: Floats, values: Floats, own: Floats, common: Floats, beyond: Floats, algorithm: str, source: Source
-) -> MTF:
-    n = len(f)
-    modes = np.zeros((n + 1, n + 2))
-    modes[1:, :n] = np.diag(own)
-    modes[1:, n], modes[1:, n + 1] = common, beyond
+def _curve(f: Floats, values: Floats, modes: Floats, algorithm: str, source: Source) -> MTF:
     return MTF(
         frequencies_per_mm=np.append(0.0, f),
         values=np.append(1.0, values),
-        modes=modes,
+        modes=np.concatenate([np.zeros((1, modes.shape[1])), modes]),
         algorithm=algorithm,
         definition=source,
     )

@@ -104,8 +104,8 @@ class MTF(ArrayValue):
         curved = float(
             fine[k - 1] + (curve[k - 1] - level) / (curve[k - 1] - curve[k]) * (fine[k] - fine[k - 1])
         )
-        slope = (values[i] - values[i - 1]) / (f[i] - f[i - 1])
-        spread = float(np.hypot.reduce((1 - part) * self.modes[i - 1] + part * self.modes[i]))
+        slope, effects = _moves(f, values, near, curved)
+        spread = float(np.hypot.reduce(effects @ self.modes[near]))
         return self._measured(
             f"MTF{100 * level:g}",
             curved,
@@ -136,7 +136,10 @@ class MTF(ArrayValue):
             raise ValueError(f"frequency_per_mm must lie between 0 and {f[-1]:g}, got {frequency_per_mm}")
         straight = float(np.interp(frequency_per_mm, f, self.values))
         value = float(PchipInterpolator(f, self.values)(frequency_per_mm))
-        spread = float(np.interp(frequency_per_mm, f, self.uncertainties))
+        i = min(max(int(np.searchsorted(f, frequency_per_mm)), 1), f.size - 1)
+        near = slice(max(i - 3, 0), i + 3)
+        effects = _moves(f, self.values, near, frequency_per_mm)[1]
+        spread = float(np.hypot.reduce(effects @ self.modes[near]))
         doubt = (value - straight) / 3
         return self._measured(
             f"MTF at {frequency_per_mm:g} per mm", value, float(np.hypot(spread, doubt)), "1"
@@ -152,3 +155,14 @@ class MTF(ArrayValue):
             algorithm=self.algorithm,
             details=dict(self.details),
         )
+
+
+def _moves(f: Floats, values: Floats, near: slice, at: float) -> tuple[float, Floats]:
+    """Slope of the monotone cubic at a frequency, and what each value nearby does to it there."""
+    step = 1e-4 * max(float(np.ptp(values[near])), 1e-9)
+    moved = values[near][:, None] + step * np.concatenate(
+        [np.zeros((values[near].size, 1)), np.eye(values[near].size)], axis=1
+    )
+    curve = PchipInterpolator(f[near], moved)
+    height = curve(at)
+    return float(curve(at, 1)[0]), np.asarray((height[1:] - height[0]) / step)

@@ -135,7 +135,8 @@ class NPS(ArrayValue):
         peak, spread = smooth_peak(
             self.radial_frequencies_per_mm, self.radial_values, self.radial_uncertainties
         )
-        return self._measured("NPS peak frequency", peak, spread, "1/mm", math.inf, _TG233)
+        found = self._measured("NPS peak frequency", peak, spread, "1/mm", math.inf, _TG233)
+        return replace(found, algorithm=f"{found.algorithm}, peak-2")
 
     def mean_frequency(self) -> Measurement:
         r"""The mean frequency of the radial average.

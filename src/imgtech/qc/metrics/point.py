@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from imgtech._core.validate import positive, real_image
 from imgtech.geometry import sample_positions
+from imgtech.qc.metrics._noise import noise_correlation, noise_of_sums
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,6 +21,10 @@ _REACH = 4.0
 _SETTLED_PX = 1e-4
 _SMALL = 0.02
 _MIN_HEIGHT = 5.0
+_BESIDE = 3.0
+_AROUND = 9.0
+_AROUND_PX = 7.0
+_FEWEST = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,7 @@ class Point:
     noise : float
         Standard deviation of one pixel.
     position_uncertainty_mm : float
-        Standard uncertainty of either coordinate by white noise.
+        Standard uncertainty of either coordinate by the noise beside the point, with its autocorrelation.
     """
 
     center_mm: tuple[float, float]
@@ -126,6 +131,15 @@ def fit_point(image: npt.ArrayLike, spacing_mm: tuple[float, float]) -> Point:
         raise ValueError(f"image must hold one point, the fit still moves by {change:.2g} pixels")
     if abs(height) < _MIN_HEIGHT * noise * math.sqrt(float(inverse[1, 1])):
         raise ValueError(f"image must hold a point above the noise {noise:g}, got a height of {height:g}")
+    far = np.hypot(y[:, None] - cy, x - cx)
+    beside = (far > _BESIDE * width) & (far < max(_AROUND * width, _AROUND_PX * pixel))
+    if beside.sum() < _FEWEST:
+        beside = near
+    left = np.where(beside, pixels - base - height * np.exp(-(far**2) / (2 * width**2)), 0.0)
+    scatter, correlation = noise_correlation([left], [beside.astype(np.float64)])
+    kernels = np.zeros((2, *pixels.shape))
+    kernels[:, near] = (inverse @ design)[2:4]
+    uncertainty = scatter * float(noise_of_sums(list(kernels), correlation).max())
     return Point(
         center_mm=(cy, cx),
         width_mm=width,

@@ -99,7 +99,7 @@ def wire_mtf(
     pixels = real_image("image", image, 2).astype(np.float64)
     diameter = not_negative("wire_diameter_mm", wire_diameter_mm)
     return _point_mtf(
-        pixels, spacing_mm, direction_rad, diameter, _disk, max_frequency_per_mm, n_terms, "wire-laguerre-1"
+        pixels, spacing_mm, direction_rad, diameter, _disk, max_frequency_per_mm, n_terms, "wire-laguerre-2"
     )
 
 
@@ -164,7 +164,7 @@ def bead_mtf(
     plane = (spacing_mm[-2], spacing_mm[-1])
     diameter = not_negative("bead_diameter_mm", bead_diameter_mm)
     return _point_mtf(
-        pixels, plane, direction_rad, diameter, _ball, max_frequency_per_mm, n_terms, "bead-laguerre-1"
+        pixels, plane, direction_rad, diameter, _ball, max_frequency_per_mm, n_terms, "bead-laguerre-2"
     )
 
 
@@ -220,15 +220,19 @@ def _point_mtf(
     floor = 1e-24 * float(fit.amplitudes[_NUISANCE] ** 2) / len(u)
     noise = max(float(np.vdot(rest, rest)) / (len(u) - fit.n_columns), floor)
     # the lowest orders stand for the width, whose uncertainty has to be part of the result
-    found = fit.chosen(sizes[least:], noise * highest_power(rest, near)) + least
+    by_chance = noise * highest_power(rest, near)
+    found = fit.chosen(sizes[least:], by_chance) + least
     used = found if n_terms is None else n_terms
     n = sizes[used]
     rest[near] = pixels[near] - design[:, :n] @ fit.coefficients(n)
     waves = np.pad(np.stack(spectra, axis=1).astype(complex), ((0, 0), (_NUISANCE, 0)))
     curve, effects = fit.transfer(n, waves)
-    richer, _ = fit.transfer(sizes[used + 1] if used + 1 < len(sizes) else fit.n_columns, waves)
+    top = sizes[used + 1] if used + 1 < len(sizes) else fit.n_columns
+    richer = fit.transfer(top, waves)[0] - curve
+    if direction_rad is None:  # noise alone gives one more order an amplitude, too
+        richer *= math.sqrt(max(1 - by_chance / max(float(fit.amplitudes[top - 1] ** 2), 1e-300), 0.0))
     modes = effects @ fit.spread(design[:, :n], rest, near)
-    modes = np.concatenate([modes, (richer - curve)[:, None]], axis=1)
+    modes = np.concatenate([modes, richer[:, None]], axis=1)
     own = shape(math.pi * diameter * frequencies)
     return MTF(
         frequencies_per_mm=frequencies,

@@ -12,8 +12,9 @@ from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import finite, floats, positive, real_image
 from imgtech.geometry import sample_positions
 from imgtech.qc.measurement import Measurement, Source
+from imgtech.qc.metrics._noise import noise_correlation, noise_of_sums
 from imgtech.qc.metrics.point import fit_point
-from imgtech.qc.metrics.widths import profile_width
+from imgtech.qc.metrics.widths import measured_width
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,12 +38,18 @@ class SliceProfile(ArrayValue):
         Standard uncertainty of a value.
     algorithm : str
         Name and version of the algorithm.
+    correlation : float
+        Of the noise of a value with that of the next one; -1/2 for differences of neighbours (wedge).
+    aperture_mm : float
+        What a value is the mean of, across the slice, for differences of neighbours.
     """
 
     positions_mm: Floats
     values: Floats
     noise: float
     algorithm: str
+    correlation: float = 0.0
+    aperture_mm: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("positions_mm", "values"):
@@ -70,12 +77,24 @@ class SliceProfile(ArrayValue):
         ValueError
             If the profile does not fall to the level on both sides.
         """
-        m = profile_width(self.positions_mm, self.values, level=level, method=method, noise=self.noise)
+        m = measured_width(
+            self.positions_mm,
+            self.values,
+            level=level,
+            method=method,
+            noise=self.noise,
+            correlation=self.correlation,
+        )
+        assert m.value is not None
+        assert m.uncertainty is not None
+        # a mean over a width a adds a^2 / 12 to the squared standard deviation
+        square = m.value**2 - 8 * math.log(1 / level) * self.aperture_mm**2 / 12
+        value = math.sqrt(max(square, 0.25 * m.value**2))
         return Measurement(
             name=f"slice {m.name}",
-            value=m.value,
+            value=value,
             unit="mm",
-            uncertainty=m.uncertainty,
+            uncertainty=m.uncertainty * m.value / value,
             definition=_IEC,
             algorithm=f"{self.algorithm}, {m.algorithm}",
             details=m.details,
@@ -133,14 +152,13 @@ def bead_slice_profile(volume: npt.ArrayLike, spacing_mm: tuple[float, float, fl
     weights = weights / weights.sum() - ring / ring.sum()
     signal = stack.reshape(nz, -1) @ weights.ravel() * math.copysign(1.0, point.height)
     height = float(signal.max())
-    noise = math.sqrt(float(np.mean(stack[:, ring].var(axis=1, ddof=1)))) * float(
-        np.hypot.reduce(weights.ravel())
-    )
+    scatter, correlation = noise_correlation(list(stack), [ring.astype(np.float64)] * nz)
+    noise = scatter * float(noise_of_sums([weights], correlation)[0])
     return SliceProfile(
         positions_mm=sample_positions(nz, dz, 0.0),
         values=signal / height,
         noise=noise / height,
-        algorithm="bead-slice-profile-1",
+        algorithm="bead-slice-profile-2",
     )
 
 
@@ -209,7 +227,9 @@ def ramp_slice_profile(
         positions_mm=(x - x.mean()) * math.tan(angle),
         values=rest / height,
         noise=noise / height,
-        algorithm=f"{kind}-slice-profile-1",
+        algorithm="ramp-slice-profile-1" if kind == "ramp" else "wedge-slice-profile-2",
+        correlation=0.0 if kind == "ramp" else -0.5,
+        aperture_mm=0.0 if kind == "ramp" else step * math.tan(angle),
     )
 
 

@@ -46,6 +46,8 @@ class RampSignal:
         Standard uncertainty of one edge by noise.
     level_uncertainty_mm : float
         Standard uncertainty of the length by the choice of plateau and floor.
+    middle_uncertainty_mm : float, optional
+        Standard uncertainty of the middle between the edges; by default that of two independent edges.
     """
 
     start_mm: float
@@ -54,6 +56,7 @@ class RampSignal:
     floor: float
     edge_uncertainty_mm: float
     level_uncertainty_mm: float
+    middle_uncertainty_mm: float | None = None
 
     @property
     def length_mm(self) -> float:

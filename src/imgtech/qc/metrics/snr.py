@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from imgtech._core.validate import count, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
-from imgtech.qc.metrics._noise import high_passed_size, noise_size, pixel_number, variance
+from imgtech.qc.metrics._noise import filled_box, high_passed_size, noise_size, pixel_number, variance
 from imgtech.qc.roi import checked_region
 
 Floats = npt.NDArray[np.float64]
@@ -63,10 +63,10 @@ def snr_two_images(first: npt.ArrayLike, second: npt.ArrayLike, region: npt.Arra
     >>> abs(m.value - 50) < 2 * m.uncertainty
     True
     """
-    signal = real_image("first", first, 2).astype(np.float64)
+    signal = real_image("first", first, 2).astype(np.float64, copy=False)
     difference = signal - real_image("second", second, 2, signal.shape)
     regions = _regions(region, signal.shape)
-    return _mean_of_ratios(signal, difference / math.sqrt(2), regions, 1.0, _NEMA, "snr-two-images-2")
+    return _mean_of_ratios(signal, difference, regions, 2.0, _NEMA, "snr-two-images-2")
 
 
 def snr_smoothing(
@@ -233,13 +233,15 @@ def _regions(region: npt.ArrayLike, shape: tuple[int, ...]) -> list[Floats]:
 def _mean_of_ratios(
     signal: Floats, noise: Floats, regions: list[Floats], kept: float, definition: Source, algorithm: str
 ) -> Measurement:
-    """Mean over regions of signal mean by noise SD; ``kept`` is the share of variance in ``noise``."""
+    """Mean over regions of signal by noise; ``kept`` is the variance of ``noise`` by that of one image."""
     size = noise_size([noise] * len(regions), regions)
     ratios, squares, freedom = [], 0.0, 0.0
     means, deviations = [], []
-    for weights in regions:
-        mean = float(np.vdot(weights, signal) / weights.sum())
-        deviation = math.sqrt(variance(noise, weights) / kept)
+    for region in regions:
+        box = filled_box(region)
+        weights = region[box]
+        mean = float(np.vdot(weights, signal[box]) / weights.sum())
+        deviation = math.sqrt(variance(noise[box], weights) / kept)
         if mean <= 0 or deviation == 0:
             raise ValueError(
                 f"region must hold a positive signal and some noise, got {mean:g} and {deviation:g}"

@@ -71,7 +71,7 @@ def plate_signal(
         raise ValueError(f"profile must have one value at each of 24 or more even positions, got {y.shape}")
     length = positive("expected_mm", expected_mm)
     fits = [_fit(x, y, length, order) for order in (baseline_order, max(baseline_order - 1, 0))]
-    (ends, depth, level, spread, rest), (other, *_) = fits
+    (ends, depth, level, (spread, of_middle), rest), (other, *_) = fits
     if not (x[0] < ends[0] < ends[1] < x[-1]) or depth * level < _MIN_CONTRAST * rest:
         raise ValueError(
             f"the profile must hold a dark trace with two ends, got a depth of {100 * depth:.2g} % "
@@ -84,6 +84,7 @@ def plate_signal(
         floor=level,
         edge_uncertainty_mm=spread / math.sqrt(2),
         level_uncertainty_mm=abs((other[1] - other[0]) - (ends[1] - ends[0])),
+        middle_uncertainty_mm=math.hypot(of_middle, (sum(other) - sum(ends)) / 2),
     )
 
 
@@ -198,14 +199,19 @@ def slice_position(
     """
     s = positive("slope", slope)
     middles = [(ramp.start_mm + ramp.end_mm) / 2 for ramp in (first, second)]
-    edges = math.hypot(first.edge_uncertainty_mm, second.edge_uncertainty_mm) / math.sqrt(2)
+    spreads = [
+        ramp.edge_uncertainty_mm / math.sqrt(2)
+        if ramp.middle_uncertainty_mm is None
+        else ramp.middle_uncertainty_mm
+        for ramp in (first, second)
+    ]
     return Measurement(
         name="slice position",
         value=s / 2 * (middles[0] - middles[1]),
         unit="mm",
-        uncertainty=s / 2 * edges,
+        uncertainty=s / 2 * math.hypot(*spreads),
         definition=_AAPM,
-        algorithm="crossed-ramp-middles-1",
+        algorithm="crossed-ramp-middles-2",
         details={"shift along the ramps (mm)": sum(middles) / 2 - crossing_mm},
     )
 
@@ -228,8 +234,8 @@ def _tilt_free(a: float, b: float, alpha: float) -> tuple[float, float, float]:
 
 def _fit(
     x: Floats, y: Floats, length: float, order: int
-) -> tuple[tuple[float, float], float, float, float, float]:
-    """Ends, depth, level, uncertainty of the length and scatter of what is left."""
+) -> tuple[tuple[float, float], float, float, tuple[float, float], float]:
+    """Ends, depth, level, uncertainties of length and middle, and scatter of what is left."""
     u = 2 * (x - x.mean()) / np.ptp(x)
     powers = np.vander(u, order + 1)
     window = max(round(length / (x[1] - x[0])), 3)
@@ -247,17 +253,20 @@ def _fit(
     fit = optimize.least_squares(model, start, x_scale=scale)
     rest = np.asarray(fit.fun)
     effect = np.linalg.pinv(fit.jac)
-    effect = effect[1] - effect[0]
     freedom = max(len(x) - len(start), 1)
     power = float(rest @ rest) / freedom
-    square = power * float(effect @ effect)
+    # the fit takes a share of the correlation with it, about its parameters over the length
+    correlation = [1.0]
     for lag in range(1, len(x) // 8):
-        # the fit takes a share of the correlation with it, about its parameters over the length
         rho = float(rest[lag:] @ rest[:-lag]) / max(float(rest @ rest), 1e-300) + len(start) / len(x)
         if rho < 1.2 / math.sqrt(len(x)):
             break
-        square += 2 * rho * power * float(effect[lag:] @ effect[:-lag])
-    square = max(square, power * float(effect @ effect))
+        correlation.append(rho)
+    spreads = []
+    for of in (effect[1] - effect[0], (effect[0] + effect[1]) / 2):
+        own = float(of @ of)
+        square = own + sum(2 * rho * float(of[k:] @ of[:-k]) for k, rho in enumerate(correlation) if k)
+        spreads.append(math.sqrt(power * max(square, own)))
     level = float(np.interp((fit.x[0] + fit.x[1]) / 2, x, powers @ fit.x[5:]))
     ends = (float(fit.x[0]), float(fit.x[1]))
-    return ends, float(fit.x[4]), level, math.sqrt(square), math.sqrt(power)
+    return ends, float(fit.x[4]), level, (spreads[0], spreads[1]), math.sqrt(power)

@@ -144,8 +144,8 @@ def _bar_items(counts: Floats, grid: ImageGrid, squares: list[BarSquare], ratio:
         return Item(name=name, unit=unit, algorithm=algorithm, definition=_HANDER, measure=measure)
 
     for k in range(4):
-        yield item(f"MTF bars {k + 1}", "1", "bar-variance-tapered-1", partial(modulation, k, 0))
-        yield item(f"FWHM bars {k + 1}", "mm", "bar-variance-tapered-1", partial(modulation, k, 1))
+        yield item(f"MTF bars {k + 1}", "1", "bar-variance-tapered-2", partial(modulation, k, 0))
+        yield item(f"FWHM bars {k + 1}", "mm", "bar-variance-tapered-2", partial(modulation, k, 1))
         yield item(f"width bars {k + 1}", "mm", "bar-frequency-1", partial(_width, squares, k))
 
     def together() -> Measurement:

@@ -96,7 +96,7 @@ def _items(
                 yield Item(
                     name=f"{kind} uniformity {label}{f', {_CLEAN}' if clean else ''}{suffix}",
                     unit="%",
-                    algorithm="nema-flood-1" + (", noise-corrected" if clean else ""),
+                    algorithm="nema-flood-noise-corrected-2" if clean else "nema-flood-1",
                     definition=_NEMA,
                     measure=lambda f=field, c=clean, w=which: found(f, c)[w],  # type: ignore[misc]
                 )

@@ -13,6 +13,7 @@ from imgtech.recon.ct.weights import LARGEST_GAP_RATIO, angular_weights
 Floats = npt.NDArray[np.float64]
 LARGEST_CUT = 0.1  # of the longer side of a detector up to which it is taken as centred
 _SAME_ANGLE_RAD = 1e-9
+_FEWEST_VIEWS = 6  # as of a helix and of a fan
 _SMALLEST_TRUST = 1e-6
 _ROUNDING = 1e-9
 
@@ -143,9 +144,13 @@ def _sorted_views(angles_rad: Floats) -> tuple[Floats, npt.NDArray[np.intp], boo
     ordered = np.sort(turned)
     gaps = np.diff(ordered, append=ordered[0] + 2 * np.pi)
     distinct = np.sort(gaps[gaps > _SAME_ANGLE_RAD])
+    if len(distinct) < _FEWEST_VIEWS:
+        raise ValueError(
+            f"angles_rad must hold at least {_FEWEST_VIEWS} different directions, got {len(distinct)}"
+        )
     usual = float(np.quantile(distinct, 0.9, method="lower"))
     is_turn = bool(distinct[-1] <= LARGEST_GAP_RATIO * usual)
-    if len(distinct) > 1 and not is_turn and distinct[-2] > LARGEST_GAP_RATIO * usual:
+    if not is_turn and distinct[-2] > LARGEST_GAP_RATIO * usual:
         raise ValueError(
             f"angles_rad must have at most one gap above {LARGEST_GAP_RATIO:g} times the usual one of "
             f"{np.rad2deg(usual):.4g} degrees, got another of {np.rad2deg(distinct[-2]):.4g} degrees"

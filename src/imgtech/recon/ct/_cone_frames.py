@@ -12,14 +12,16 @@ import scipy
 
 from imgtech._core.jit import thread_count
 from imgtech.geometry import ConeBeam, ImageGrid
-from imgtech.recon.ct._kernels_cone import MARGIN, to_even_heights
+from imgtech.recon.ct._kernels_cone import LANES, MARGIN, SPARE, to_frames
 from imgtech.recon.ct.filters import Window, ramp_response, window_response
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
 HEIGHT_DENSITY = 1.5  # heights a row of the detector
-_BLOCK_BYTES = 8 * 2**20  # frames of one block of views: what the caches of two cores hold
+FRAME_DENSITY = 3  # samples a channel
+_BLOCK_BYTES = 64 * 2**20  # frames of one block of views
 _FEWEST_VIEWS, _MOST_VIEWS = 4, 32
+_PART_BYTES = 8 * 2**20  # rows that are filtered at a time
 _SMALLEST_STRETCH = 0.05
 
 
@@ -58,7 +60,11 @@ class Columns:
 
 @dataclass(frozen=True)
 class ViewBlock:
-    """Frames of some views that look along the same volume axis: what :func:`add_views` takes."""
+    """Frames of some views that look along the same volume axis: what :func:`add_views` takes.
+
+    A frame ``(sample, height)`` is twice as dense along channels as the filtered rows. The memory of
+    ``frames`` is used again for the next block.
+    """
 
     by_rows: bool
     views: npt.NDArray[np.intp]
@@ -69,9 +75,9 @@ class ViewBlock:
 
 
 def filter_response(beam: ConeBeam, columns: Columns, window: Window, cutoff: float) -> Floats:
-    """Response of rows on the detector; if it is curved, the ramp's kernel is stretched.
+    """Response of rows on the detector, with what linear mixing between samples of a frame will take.
 
-    By the square of angle over sine of the angle.
+    If the detector is curved, the ramp's kernel is stretched by the square of angle over sine of the angle.
     """
     ramp = ramp_response(columns.n_fft, beam.channel_spacing_mm)
     if beam.detector == "curved":
@@ -79,6 +85,8 @@ def filter_response(beam: ConeBeam, columns: Columns, window: Window, cutoff: fl
         stretch = np.where(lag < np.pi / 2, np.sinc(np.minimum(lag, np.pi / 2) / np.pi) ** -2, 0.0)
         kernel = scipy.fft.irfft(ramp, columns.n_fft)[: len(stretch)] * stretch
         ramp = scipy.fft.rfft(np.concatenate([kernel, kernel[-2:0:-1]])).real
+    cycles_a_channel = np.arange(len(ramp)) / (2 * (len(ramp) - 1))
+    ramp = ramp / np.sinc(cycles_a_channel / FRAME_DENSITY) ** 2
     return spline_response(ramp, window, cutoff)
 
 
@@ -97,6 +105,7 @@ def filter_rows(rows: FloatArray, columns: Columns, response: FloatArray) -> Flo
     half *= response
     spectrum = np.zeros((*half.shape[:-1], columns.n_fft * 3 // 4 + 1), half.dtype)
     spectrum[..., : half.shape[-1]] = half
+    del half
     fine = scipy.fft.irfft(spectrum, columns.n_fft * 3 // 2, axis=-1, workers=workers)
     return np.asarray(fine[..., columns.begin : columns.begin + columns.n_samples])
 
@@ -113,14 +122,22 @@ def view_blocks(
     """Weight, filter and lay out the views, a block at a time: all those along y, then those along x."""
     response = response.astype(projections.dtype)
     orbit = Orbit.of(beam, grid)
-    n_bytes = orbit.n_heights * columns.n_samples * projections.itemsize
-    size = int(np.clip(_BLOCK_BYTES // n_bytes, _FEWEST_VIEWS, _MOST_VIEWS))
+    room = -(-orbit.n_heights // LANES) * LANES + SPARE
+    room += LANES * (room // LANES % 2 == 0)  # an odd number of cache lines, so that columns share no set
+    n_bytes = room * 2 * columns.n_samples * projections.itemsize
+    size = int(np.clip(_BLOCK_BYTES // n_bytes, _FEWEST_VIEWS, min(_MOST_VIEWS, beam.n_views)))
+    frames = np.empty((size, 2 * columns.n_samples, room), projections.dtype)
+    part = max(2, _PART_BYTES // (beam.n_rows * columns.n_fft * projections.itemsize))
     for by_rows in (True, False):
         chosen = np.flatnonzero(orbit.by_rows == by_rows)
         for begin in range(0, len(chosen), size):
             views = chosen[begin : begin + size]
-            filtered = _filter(projections[views], beam, columns, response, weights[views], taper)
-            yield _lay_out(filtered, beam, grid, columns, orbit, views)
+            for k in range(0, len(views), part):
+                some = views[k : k + part]
+                rows = _filter(projections[some], beam, columns, response, weights[some], taper)
+                _lay_out(rows, beam, columns, orbit, some, frames[k : k + len(some)])
+                del rows  # not to be held while the next ones are made
+            yield _block(frames[: len(views)], beam, grid, orbit, views)
 
 
 def _filter(
@@ -183,31 +200,37 @@ class Orbit:
 def _lay_out(
     filtered: FloatArray,
     beam: ConeBeam,
-    grid: ImageGrid,
     columns: Columns,
     orbit: Orbit,
     views: npt.NDArray[np.intp],
-) -> ViewBlock:
-    by_rows = bool(orbit.by_rows[views[0]])
-    normal, across, start = (a[views][:, None] for a in (orbit.normal, orbit.across, orbit.start))
+    out: FloatArray,
+) -> None:
+    normal, across = (a[views][:, None] for a in (orbit.normal, orbit.across))
     gamma = beam.fan_angles_rad(columns.positions_mm)
     along = 1.0 if beam.detector == "flat" else np.cos(gamma)
     sideways = np.tan(gamma) if beam.detector == "flat" else np.sin(gamma)
     stretch = np.maximum(along + sideways * across / normal, _SMALLEST_STRETCH)
-    z_mm, y_mm, x_mm = grid.coordinates_mm
-    depth_mm = (y_mm if by_rows else x_mm) / normal + beam.source_axis_mm
-    per_mm = beam.source_detector_mm / beam.row_spacing_mm / depth_mm * HEIGHT_DENSITY
-    above_mm = float(z_mm[0]) - np.asarray(beam.source_z_mm)[views][:, None]
-    frames = np.empty((len(views), orbit.n_heights, columns.n_samples), filtered.dtype)
-    to_even_heights.sized(10 * frames.size)(
+    to_frames.sized(20 * out.size)(
         filtered,
         stretch,
         (stretch**2).astype(filtered.dtype),
         np.full(len(views), (beam.n_rows - 1) / 2 - beam.row_offset_mm / beam.row_spacing_mm),
         orbit.start[views],
         np.full(len(views), 1.0 / HEIGHT_DENSITY),
-        frames,
+        orbit.n_heights,
+        out,
     )
+
+
+def _block(
+    frames: FloatArray, beam: ConeBeam, grid: ImageGrid, orbit: Orbit, views: npt.NDArray[np.intp]
+) -> ViewBlock:
+    by_rows = bool(orbit.by_rows[views[0]])
+    normal, start = orbit.normal[views][:, None], orbit.start[views][:, None]
+    z_mm, y_mm, x_mm = grid.coordinates_mm
+    depth_mm = (y_mm if by_rows else x_mm) / normal + beam.source_axis_mm
+    per_mm = beam.source_detector_mm / beam.row_spacing_mm / depth_mm * HEIGHT_DENSITY
+    above_mm = float(z_mm[0]) - np.asarray(beam.source_z_mm)[views][:, None]
     return ViewBlock(
         by_rows=by_rows,
         views=views,

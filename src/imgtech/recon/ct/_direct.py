@@ -19,9 +19,14 @@ OVERSAMPLING = 4
 
 
 def smear(
-    stack: FloatArray, beam: ParallelBeam, grid: ImageGrid, weights: Floats, response: Floats | None
+    stack: FloatArray,
+    beam: ParallelBeam,
+    grid: ImageGrid,
+    weights: Floats,
+    response: Floats | None,
+    seen: npt.NDArray[np.int64],
 ) -> FloatArray:
-    """Add the views of every slice to its image: filtered, and cut to what all views see, if asked to.
+    """Add the views of every slice to its image, filtered if asked to, and clear columns that are not seen.
 
     ``response`` is that of the ramp under its window, at the frequencies of a zero-padded real FFT.
     """
@@ -33,7 +38,6 @@ def smear(
     blocks = list(view_blocks(beam, grid, stack.dtype))
     largest = max(blocks, key=lambda block: len(block.views))
     room = largest.fine_samples(stack.dtype)
-    seen = all_columns(grid) if response is None else columns_seen_by_all_views(beam, grid)
     densely = None if response is None else DenseFilter(response, len(largest.views), stack.dtype)
     for projections, image in zip(stack, images, strict=True):
         lying = np.zeros(grid.shape[::-1], stack.dtype)

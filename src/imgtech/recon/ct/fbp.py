@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
-from imgtech._core.validate import positive, real_image
+from imgtech._core.validate import one_of, positive, real_image
 from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam
-from imgtech.recon.ct._direct import smear
+from imgtech.recon.ct._direct import all_columns, columns_seen_by_all_views, smear
+from imgtech.recon.ct._fourier import by_fourier
 from imgtech.recon.ct._rebin import to_parallel
+from imgtech.recon.ct._truncation import extrapolated, warn_if_cut_off
 from imgtech.recon.ct.filters import Window, ramp_response, window_response
 from imgtech.recon.ct.weights import angular_weights
 
 FloatArray = npt.NDArray[np.floating[Any]]
+Method = Literal["fourier", "direct"]
 
 
 def fbp(
@@ -25,6 +28,9 @@ def fbp(
     *,
     window: Window = "ram-lak",
     cutoff: float = 1.0,
+    method: Method = "fourier",
+    extrapolate: bool = False,
+    limited_angle: bool = False,
 ) -> FloatArray:
     r"""Reconstruct a parallel-beam or fan-beam sinogram by filtered back-projection.
 
@@ -32,14 +38,22 @@ def fbp(
               q_\theta = p_\theta * h
 
     with the ramp kernel :math:`h` (:func:`ramp_response`) under a window (:func:`window_response`). The
-    filtered projections are evaluated at 4 times the channel density by the zero-padded FFT that filters
-    them, interpolated linearly from there (the filter makes up for the loss of sharpness), and added pixel
-    by pixel with positions rounded to 1/16 of the pixel step of the view.
+    zero-padded FFT that filters a projection makes it a sum of waves, which has a value everywhere between
+    the channels. The image is the sum of these values over views:
+
+    ``"fourier"``
+        All waves of all views are carried onto one fine grid of frequencies by a Kaiser-Bessel window and
+        transformed together, in :math:`O(N^2 \log N)` for an image of N by N pixels. The result is the sum to
+        1e-5 of the largest value of the whole image, in either precision.
+    ``"direct"``
+        Filtered projections are evaluated at 4 times the channel density, interpolated linearly from there
+        (the filter makes up for the loss of sharpness), and added pixel by pixel with positions rounded to
+        1/16 of the pixel step of the view. Near sharp edges this moves values by up to 2 % of the edge, by
+        0.1 % in root mean square (512 x 512 pixels, 720 views, no window; half of that with ``"hann"``).
 
     Views may come in any order and spacing, over any range that covers 180 degrees; redundant views
     share their weight (:func:`angular_weights`). Pixels whose centre is not seen by the detector of every
-    view, edge to edge of its channels, are 0. Nothing is done about truncation: where the object is wider
-    than the detector, values rise towards the edge of what all views see.
+    view, edge to edge of its channels, are 0.
 
     A fan beam is first interpolated onto parallel rays: splines of degree 5 along channels, then along
     views. With enough views (a turn of :math:`2 \pi r / \Delta`, for an object within r of the axis and
@@ -56,11 +70,19 @@ def fbp(
     beam : ParallelBeam or FanBeam
         Where the rays of one slice run; at least 2 channels, 6 channels and views of a fan.
     grid : ImageGrid
-        Where the pixels of one slice are; two axes; within the circle of the source of a fan.
+        Where the pixels of one slice are; two axes, any size, spacing and place; within the circle of the
+        source of a fan.
     window : str or callable, optional
         Window on the ramp.
     cutoff : float, optional
         Where the window ends, relative to the Nyquist frequency of the channels (of a fan: at the axis).
+    method : {"fourier", "direct"}, optional
+        How the views are added up.
+    extrapolate : bool, optional
+        Whether projections go on beyond both edges of the detector, by half its width, falling from the
+        value at the edge to zero as a cosine. For objects that are wider than the detector.
+    limited_angle : bool, optional
+        Whether parallel views that do not cover 180 degrees are reconstructed nevertheless, with a warning.
 
     Returns
     -------
@@ -68,12 +90,26 @@ def fbp(
         Attenuation in 1/mm, shape ``grid.shape``, with the slice axis in front for a stack. float64 for a
         float64 sinogram, float32 otherwise.
 
+    Warns
+    -----
+    UserWarning
+        If projections end well above zero at an edge of the detector (more than a tenth of the largest
+        value in half of the views) and are not extrapolated; or if directions are missing.
+
     Raises
     ------
     ValueError
         If the sinogram does not have the shape of the beam or holds NaN or infinity, the views do not
-        cover 180 degrees (a fan: every line), the source of a fan would be inside the grid, the grid does
-        not have two axes, or the window is unknown.
+        cover 180 degrees (a fan: every line), the detector sees no pixel of the grid in every view, the
+        source of a fan would be inside the grid, the grid does not have two axes, or the window or the method
+        is unknown.
+
+    Notes
+    -----
+    Memory at the peak, arguments aside, for one slice after the other, in the precision of the sinogram:
+    ``"fourier"`` 4.6 images (of which the result is one) or 4.3 sinograms, whichever is more;
+    ``"direct"`` 2.3 images and 21 times the views taken at once, as many as give 12 MiB of pixel rows; a fan
+    44 bytes a reading. With ``extrapolate`` 10.4 sinograms take the place of 4.3.
 
     References
     ----------
@@ -81,6 +117,12 @@ def fbp(
     https://doi.org/10.1137/1.9780898719277
 
     Parker 1982, https://doi.org/10.1118/1.595078
+
+    O'Sullivan, A fast sinc function gridding algorithm for Fourier inversion in computer tomography, 1985,
+    https://doi.org/10.1109/TMI.1985.4307723
+
+    Ohnesorge, Flohr, Schwarz, Heiken and Bae, Efficient correction for CT image artifacts caused by objects
+    extending outside the scan field of view, 2000, https://doi.org/10.1118/1.598855
 
     Examples
     --------
@@ -93,13 +135,20 @@ def fbp(
     >>> round(float(image[16, 16]), 4)
     0.02
     """
+    one_of("method", method, get_args(Method))
     stack = _sinograms(sinogram, beam, grid)
     if isinstance(beam, FanBeam):
         stack, beam = to_parallel(stack, beam, grid)
+    weights, seen = angular_weights(beam.angles_rad, limited_angle=limited_angle), _seen(beam, grid)
+    if extrapolate:
+        stack, beam = extrapolated(stack, beam)
+    else:
+        warn_if_cut_off(stack)
     n_fft = 2 * scipy.fft.next_fast_len(beam.n_channels + 2, real=True)
     response = ramp_response(n_fft, beam.channel_spacing_mm)
     response *= window_response(window, np.linspace(0.0, 1.0, len(response)), cutoff=cutoff)
-    images = smear(stack, beam, grid, angular_weights(beam.angles_rad), response)
+    add_views = smear if method == "direct" else by_fourier
+    images = add_views(stack, beam, grid, weights, response, seen)
     return images if np.ndim(sinogram) == 3 else images[0]
 
 
@@ -146,7 +195,7 @@ def backproject(sinogram: npt.ArrayLike, beam: ParallelBeam, grid: ImageGrid) ->
            [ 1.,  2.,  3.]])
     """
     stack = _sinograms(sinogram, beam, grid)
-    images = smear(stack, beam, grid, np.ones(beam.n_views), None)
+    images = smear(stack, beam, grid, np.ones(beam.n_views), None, all_columns(grid))
     return images if np.ndim(sinogram) == 3 else images[0]
 
 
@@ -183,6 +232,17 @@ def to_hounsfield(image_per_mm: npt.ArrayLike, water_per_mm: float) -> FloatArra
     """
     image = real_image("image_per_mm", image_per_mm, (2, 3))
     return image * (1000.0 / positive("water_per_mm", water_per_mm)) - 1000.0
+
+
+def _seen(beam: ParallelBeam, grid: ImageGrid) -> npt.NDArray[np.int64]:
+    seen = columns_seen_by_all_views(beam, grid)
+    if (seen[:, 1] <= seen[:, 0]).all():
+        raise ValueError(
+            f"grid must hold a pixel that the detector sees in every view: got a detector from "
+            f"{beam.channels_mm[0]:.6g} to {beam.channels_mm[-1]:.6g} mm from the axis and a grid of "
+            f"{grid.fov_mm} mm around {grid.center_mm} mm"
+        )
+    return seen
 
 
 def _sinograms(sinogram: npt.ArrayLike, beam: ParallelBeam | FanBeam, grid: ImageGrid) -> FloatArray:

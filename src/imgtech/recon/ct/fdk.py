@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from imgtech._core.validate import not_negative, real_image
 from imgtech.geometry import ConeBeam, ImageGrid
+from imgtech.recon.ct import _kernels_cone, _kernels_cone_window
 from imgtech.recon.ct._cone_coverage import check_circle, clear_unseen, farthest_mm, redundancy_weights
 from imgtech.recon.ct._cone_frames import Columns, filter_response, view_blocks
-from imgtech.recon.ct._kernels_cone import LANES, STEPS, add_views, channel_positions
+from imgtech.recon.ct._kernels_cone import STEPS, channel_positions
 from imgtech.recon.ct.filters import Window
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -48,8 +49,9 @@ def fdk(
     in some view of a full turn, are 0. Rows that end inside the object make values rise towards the edge
     of that circle; ``taper_mm`` continues them.
 
-    Between rows positions are interpolated by cubic B-splines, then linearly at 1.5 heights a row;
-    along channels by cubic B-splines at 1.5 samples a channel, positions rounded to 1/384 of a channel.
+    Between rows positions are interpolated by cubic B-splines, then linearly at 1.5 heights a row; along
+    channels linearly at 3 samples a channel, positions rounded to 1/768 of a channel. The filter makes up
+    for the sharpness that the latter takes.
 
     Parameters
     ----------
@@ -78,15 +80,15 @@ def fdk(
     ------
     ValueError
         If the projections do not have the shape of the beam or hold NaN or infinity, heights differ
-        between views, a focal spot is shifted, the views do not cover every line, the detector does not
-        see the axis or sees no voxel in every view, the source would be inside the grid, the grid does
-        not have three axes, or the window is unknown.
+        between views, a focal spot is shifted, there are fewer than 6 views or they do not cover every
+        line, the detector does not see the axis or sees no voxel in every view, the source would be inside
+        the grid, the grid does not have three axes, or the window is unknown.
 
     Notes
     -----
-    Memory besides the projections: the result, rounded up to 16 slices, and a block of 4 to 32 views
-    whose frames fill 8 MB; everything made of such a block takes about seven times that, more only if
-    four frames are larger.
+    Memory at its peak, besides the projections: the result and 100 MB (64 MB of them for the frames of up
+    to 32 views), more only where four frames of about 6 values a detector element do not fit 64 MB. Small
+    scans take less.
 
     References
     ----------
@@ -119,17 +121,18 @@ def fdk(
     taper = int(np.ceil(not_negative("taper_mm", taper_mm) / beam.channel_spacing_mm))
     columns = Columns.of(beam.channels_mm, beam.channel_spacing_mm, _reach_mm(beam, grid, gamma), taper)
     response = filter_response(beam, columns, window, cutoff)
-    n_z, n_y, n_x = grid.shape
-    volume = np.zeros((-(-n_z // LANES), n_y, n_x, LANES), data.dtype)
+    volume = np.zeros(grid.shape, data.dtype)
+    fractions = ((np.arange(STEPS) + 0.5) / STEPS).astype(data.dtype)
+    windowed = _kernels_cone_window.HAS_AVX512 and data.dtype == np.float32
+    add_views = _kernels_cone_window.add_views if windowed else _kernels_cone.add_views
     for block in view_blocks(data, beam, grid, columns, response, weights, taper):
         positions = _positions(beam.angles_rad[block.views], beam, grid, columns, block.by_rows)
-        add_views.sized(positions.size * volume.shape[0] * LANES)(
+        add_views.sized(positions.size * grid.shape[0])(
             block.frames, block.row_start, block.row_step, block.scale, positions,
-            spline_table(data.dtype), block.by_rows, volume,
+            fractions, block.by_rows, volume,
         )  # fmt: skip
-    slices = _by_slices(volume)[:n_z]
-    clear_unseen(slices, beam, grid, gamma)
-    return slices
+    clear_unseen(volume, beam, grid, gamma)
+    return volume
 
 
 def _reach_mm(beam: ConeBeam, grid: ImageGrid, gamma: float) -> float:
@@ -146,23 +149,7 @@ def _positions(
     positions = np.empty((len(angles_rad), *lines), np.int32)
     channel_positions.sized(10 * positions.size)(
         np.cos(angles_rad), np.sin(angles_rad), beam.source_axis_mm, beam.source_detector_mm,
-        beam.detector == "curved", columns.low_mm, columns.spacing_mm, columns.n_samples,
+        beam.detector == "curved", columns.low_mm, columns.spacing_mm / 2, 2 * columns.n_samples,
         by_rows, y_mm, x_mm, positions,
     )  # fmt: skip
     return positions
-
-
-def spline_table(dtype: np.dtype[Any]) -> FloatArray:
-    """Weights of the four knots about a position, for every step between the middle two."""
-    f = (np.arange(STEPS) + 0.5) / STEPS
-    g = 1.0 - f
-    middle = (4.0 - 3.0 * f * f * (2.0 - f), 4.0 - 3.0 * g * g * (2.0 - g))
-    return np.asarray((np.stack([g**3, *middle, f**3], axis=1) / 6.0).ravel(), dtype=dtype)
-
-
-def _by_slices(volume: FloatArray) -> FloatArray:
-    """Reorder ``(block, y, x, lane)`` to ``(z, y, x)`` within the same memory."""
-    slices = volume.reshape(-1, *volume.shape[1:3])
-    for block, part in enumerate(volume):
-        slices[block * LANES : (block + 1) * LANES] = np.moveaxis(part.copy(), -1, 0)
-    return slices

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +13,7 @@ LARGEST_GAP_RATIO = 4.0
 _SAME_ANGLE_RAD = 1e-9
 
 
-def angular_weights(angles_rad: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def angular_weights(angles_rad: npt.ArrayLike, *, limited_angle: bool = False) -> npt.NDArray[np.float64]:
     r"""Weights that turn the sum over parallel views into the integral over half a turn.
 
     Opposite parallel views hold the same rays, so angles count modulo 180 degrees. A direction stands
@@ -24,17 +26,26 @@ def angular_weights(angles_rad: npt.ArrayLike) -> npt.NDArray[np.float64]:
     ----------
     angles_rad : array_like of float
         View angles, shape ``(n_views,)``.
+    limited_angle : bool, optional
+        Whether directions may be missing. The views beside such a gap then stand for as much as others,
+        the weights add up to what is covered, and a warning says what is missing.
 
     Returns
     -------
     numpy.ndarray
         Weights in radians, shape ``(n_views,)``.
 
+    Warns
+    -----
+    UserWarning
+        If ``limited_angle`` is set and directions are missing.
+
     Raises
     ------
     ValueError
-        If the views do not cover 180 degrees: the largest gap between neighbouring directions is more
-        than 4 times the gap that 90 % of all gaps do not exceed, or there is only one direction.
+        If there are less than two directions, or ``limited_angle`` is not set and the views do not cover 180
+        degrees: the largest gap between neighbouring directions is more than 4 times the gap that 90 % of all
+        gaps do not exceed.
 
     Examples
     --------
@@ -52,11 +63,31 @@ def angular_weights(angles_rad: npt.ArrayLike) -> npt.NDArray[np.float64]:
     new = np.diff(ordered, prepend=-1.0) > _SAME_ANGLE_RAD
     direction = np.cumsum(new) - 1
     gaps = np.diff(ordered[new], append=np.pi)
-    _check_coverage(gaps, begin)
+    if limited_angle and len(gaps) > 1:
+        gaps = _without_missing(gaps, begin)
+    else:
+        _check_coverage(gaps, begin)
     share = (gaps + np.roll(gaps, 1)) / 2 / np.bincount(direction)
     weights = np.empty_like(ordered)
     weights[order] = share[direction]
     return weights
+
+
+def _without_missing(gaps: npt.NDArray[np.float64], begin: float) -> npt.NDArray[np.float64]:
+    """Every gap that is too wide as wide as usual, with a warning of the widest."""
+    usual = float(np.quantile(gaps[:-1], 0.9, method="lower"))
+    if gaps[-1] <= LARGEST_GAP_RATIO * usual:
+        return gaps
+    end = float(np.rad2deg(np.mod(begin, np.pi)))
+    wide = float(np.rad2deg(gaps[-1]))
+    start = np.mod(end - wide, 180.0)
+    warnings.warn(
+        f"angles_rad leave out {wide:.4g} degrees of directions, from {start:.4g} to {end:.4g} degrees: "
+        "edges that only such rays follow are lost, and streaks run along the last views",
+        UserWarning,
+        stacklevel=4,
+    )
+    return np.where(gaps > LARGEST_GAP_RATIO * usual, usual, gaps)
 
 
 def _check_coverage(gaps: npt.NDArray[np.float64], begin: float) -> None:

@@ -81,8 +81,8 @@ def wfbp(
 
     Notes
     -----
-    Memory besides the projections: two rebinned copies of them, the result three times (one of them counts
-    what was not seen), and about 60 MB.
+    Memory at its peak, besides the projections: two rebinned copies of them, or one with the result twice
+    and 40 MB, whichever is more.
 
     References
     ----------
@@ -130,6 +130,7 @@ def wfbp(
             float(plateau), y_mm, x_mm, z_mm, np.pi / views.n_half, volume, gaps,
         )  # fmt: skip
     seen = gaps == 0
+    del gaps
     seen &= (np.hypot(y_mm[:, None], x_mm) <= views.positions_mm[-1] + views.spacing_mm / 2)[..., None]
     if not seen.any():
         raise ValueError(

@@ -9,36 +9,23 @@ by depth with delays in float64.
 """
 
 import math
-import os
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import config, prange, types
+from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 from imgtech._core.jit import helper, kernel
+from imgtech._core.processor import has_avx512
 
 LANES = 16
 TIE_MM = 1e-9  # as in the portable kernels: rounding must not decide at the edge of the aperture
 SPAN = 31  # remainders must stay below: sample and the one after lie among 32
 
 
-def _has_avx512():
-    """True if code is compiled for AVX-512 and ``IMGTECH_AVX512`` is not 0."""
-    if os.environ.get("IMGTECH_AVX512", "1") == "0":
-        return False
-    if config.CPU_FEATURES is not None:
-        return "+avx512f" in config.CPU_FEATURES.split(",")
-    try:
-        return bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
-    except RuntimeError:  # LLVM does not know the features of this processor
-        return False
-
-
-HAS_AVX512 = _has_avx512()
+HAS_AVX512 = has_avx512()
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
@@ -227,8 +214,16 @@ def _interpolate(trace, delay):
 
 @helper
 def _first_depth(offset_mm, depths_mm, f_number):
-    """Index of the first depth whose aperture reaches an element at this lateral distance."""
-    return np.searchsorted(depths_mm, 2.0 * f_number * offset_mm - TIE_MM)
+    """Index of the first depth whose aperture reaches an element; depths are evenly spaced."""
+    edge = 2.0 * f_number * offset_mm - TIE_MM
+    n = depths_mm.size
+    step = (depths_mm[n - 1] - depths_mm[0]) / (n - 1)
+    i = int(min(max((edge - depths_mm[0]) / step, 0.0), float(n)))
+    while i > 0 and depths_mm[i - 1] >= edge:
+        i -= 1
+    while i < n and depths_mm[i] < edge:
+        i += 1
+    return i
 
 
 @helper
@@ -248,10 +243,19 @@ def _depth_rows(depths_mm):
 
 
 @helper
+def _floats(n):
+    """Room for ``n`` numbers that starts where a vector register likes it, at a multiple of 64 bytes."""
+    room = np.empty(n + LANES, np.float32)
+    first = (64 - room.ctypes.data % 64) % 64 // 4
+    return room[first : first + n]
+
+
+@helper
 def _new_rows(n_rows, n):
     """Room for receive rows, as :func:`_receive_row` fills them."""
-    bases, rests = np.empty((n_rows, n // LANES), np.int64), np.empty((n_rows, n), np.float32)
-    return bases, rests, np.empty((n_rows, n), np.float32), np.empty((n_rows, n), np.float32)
+    bases, rests = np.empty((n_rows, n // LANES), np.int64), _floats(n_rows * n).reshape((n_rows, n))
+    weights = _floats(2 * n_rows * n).reshape((2, n_rows, n))
+    return bases, rests, weights[0], weights[1]
 
 
 @helper
@@ -264,7 +268,7 @@ def _transmit_rows(along, across, x_mm):
     """Transmit delays of one column and all transmits."""
     n_transmits, n = along.shape
     shot, bases = np.empty((n_transmits, n)), np.empty((n_transmits, n // LANES), np.int64)
-    rests = np.empty((n_transmits, n), np.float32)
+    rests = _floats(n_transmits * n).reshape((n_transmits, n))
     for t in range(n_transmits):
         _transmit_row(along[t], across[t] * x_mm, shot[t], bases[t], rests[t])
     return shot, bases, rests
@@ -298,7 +302,8 @@ def sum_real(data, along, across, x_mm, elements_mm, depths_mm, aperture, per_mm
     for x in prange(x_mm.size):
         own = _new_rows(1, n)
         shot, begin, there = _transmit_rows(along, across, x_mm[x])
-        sums = np.zeros((out.shape[1], n), np.float32)
+        sums = _floats(out.shape[1] * n).reshape((out.shape[1], n))
+        sums[:] = np.float32(0)
         for e in range(n_elements):
             offset = abs(x_mm[x] - elements_mm[e])
             z0 = _first_depth(offset, depths_mm, aperture[0])
@@ -346,7 +351,8 @@ def sum_complex(
     for x in prange(x_mm.size):
         own = _new_rows(1, n)
         shot, begin, there = _transmit_rows(along, across, x_mm[x])
-        sums = np.zeros((2, n_transmits, n), np.float32)
+        sums = _floats(2 * n_transmits * n).reshape((2, n_transmits, n))
+        sums[:] = np.float32(0)
         for e in range(n_elements):
             offset = abs(x_mm[x] - elements_mm[e])
             z0 = _first_depth(offset, depths_mm, aperture[0])
@@ -372,8 +378,15 @@ def sum_complex(
                         _add_at_the_end(re, offset, wave, depths_mm, per_mm, w_im, total_im, j, 1)
         for t in range(n_transmits):
             total = out[x, min(t, out.shape[1] - 1)]
+            angle, re, im = own[1][0], sums[0, t], sums[1, t]
+            for j in range(n):
+                turn = turns * shot[t, j] + start_turns[t]
+                angle[j] = turn - np.rint(turn)
+            for j in range(n):
+                c, s = _turn(angle[j])
+                a_re, a_im = re[j], im[j]
+                re[j] = c * a_re - s * a_im
+                im[j] = c * a_im + s * a_re
             for j in range(out.shape[2]):
-                angle = turns * shot[t, j] + start_turns[t]
-                c, s = _turn(np.float32(angle - np.rint(angle)))
-                total[j, 0] += c * sums[0, t, j] - s * sums[1, t, j]
-                total[j, 1] += c * sums[1, t, j] + s * sums[0, t, j]
+                total[j, 0] += re[j]
+                total[j, 1] += im[j]

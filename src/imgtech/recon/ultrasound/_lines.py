@@ -27,7 +27,7 @@ class Lines:
     """A beamforming problem: what the kernels need that does not depend on the block of lines."""
 
     points_mm: npt.NDArray[np.float64]  # (line, 3, pixel)
-    traces: Array  # (t, e, PAD + n + PAD, v), real numbers
+    traces: Array  # (t, e, v, PAD + n + PAD), real numbers
     waves: Transmits
     probe: Probe
     aperture: tuple[float, ...]
@@ -136,10 +136,37 @@ def channel_data(
     return traces
 
 
+def check_record(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, sound_speed_m_s: float) -> None:
+    """Say so if the record ends before the first echo of the grid or begins after its last one."""
+    if isinstance(grid, ImageGrid):
+        axes = [np.linspace(c[0], c[-1], min(c.size, 7)) for c in grid.coordinates_mm]
+        z, y, x = axes if len(axes) == 3 else (axes[0], np.zeros(1), axes[1])
+        points = np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1).reshape(-1, 3)
+    else:
+        points = grid.points_mm.reshape(-1, 3)
+        points = points[:: max(1, len(points) // 97)]
+    speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
+    margin_mm = float(np.linalg.norm(np.ptp(points, axis=0))) / 3  # more than from point to point
+    place = probe.positions_mm
+    back = np.sqrt(((points[:, None] - place) ** 2).sum(-1))
+    paths = waves.paths_mm(points)
+    first_s = (paths + back.min(1) - margin_mm).min(1) / speed_mm_s + waves.pulse_delay_s
+    last_s = (paths + back.max(1) + margin_mm).max(1) / speed_mm_s + waves.pulse_delay_s
+    start_s = np.asarray(waves.start_s)
+    end_s = start_s + (traces.shape[2] - 1) / waves.sampling_hz
+    if ((end_s < first_s) | (start_s > last_s)).all():
+        raise ValueError(
+            f"data must hold echoes of the grid: they come {1e6 * first_s.min():.4g} to "
+            f"{1e6 * last_s.max():.4g} us after time zero, the record runs from {1e6 * start_s.min():.4g} to "
+            f"{1e6 * end_s.max():.4g} us"
+        )
+
+
 def _padded(traces: Array) -> Array:
-    """Real numbers ``(t, e, PAD + n + PAD, v)``; real and imaginary part side by side."""
-    values = traces if traces.ndim == 4 else traces[..., None]
+    """Real numbers ``(t, e, v, PAD + n + PAD)``; real and imaginary part take turns along v."""
+    values = np.ascontiguousarray(traces if traces.ndim == 4 else traces[..., None])
+    values = values.view(values.real.dtype)
     t, e, n, v = values.shape
-    padded = np.zeros((t, e, n + 2 * PAD, v), dtype=traces.dtype)
-    padded[:, :, PAD : PAD + n] = values
-    return padded.view(padded.real.dtype)
+    padded = np.zeros((t, e, v, n + 2 * PAD), dtype=values.dtype)
+    padded[..., PAD : PAD + n] = values.swapaxes(2, 3)
+    return padded

@@ -12,8 +12,8 @@ from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
 from imgtech.geometry.probes import Probe
 from imgtech.geometry.scan_grids import Pixels
 from imgtech.geometry.transmits import Transmits
-from imgtech.recon.ultrasound import _kernels, _kernels_lines, _kernels_window
-from imgtech.recon.ultrasound._lines import Lines, channel_data, lines_of
+from imgtech.recon.ultrasound import _kernels, _kernels_frames, _kernels_lines, _kernels_window
+from imgtech.recon.ultrasound._lines import Lines, channel_data, check_record, lines_of
 from imgtech.recon.ultrasound.apodization import window_terms
 from imgtech.recon.ultrasound.delays import pixels_mm
 
@@ -101,8 +101,9 @@ def delay_and_sum(
     Raises
     ------
     ValueError
-        If shapes do not fit the probe and the waves, the data hold less than two samples a trace or
-        values that are not finite, ``center_hz`` is given with real data, or a number is out of range.
+        If shapes do not fit the probe and the waves; the data hold less than two samples a trace, values
+        that are not finite or no echo of the grid at all; ``center_hz`` is given with real data; or a
+        number is out of range.
 
     References
     ----------
@@ -122,6 +123,7 @@ def delay_and_sum(
     8.0
     """
     traces = channel_data(data, probe, waves)
+    check_record(traces, probe, waves, grid, sound_speed_m_s)
     plain = interpolation == "linear" and directivity == "none"
     if not (plain and receive_weights is None and transmit_weights is None and is_flat(probe, waves, grid)):
         lines = lines_of(
@@ -152,24 +154,32 @@ def delay_and_sum(
     ensemble = traces.ndim == 4
     values = _as_values(traces)
     n_out = 1 if compound else waves.n_transmits
-    out = np.zeros((x.size, n_out, z.size, *values.shape[3:]), dtype=values.dtype)
     start = np.asarray(waves.start_s)
     zero = (waves.pulse_delay_s - start) * waves.sampling_hz  # sample of an echo with no way to go
     windowed = not ensemble and _window_fits(values, waves, grid, per_mm)
-    depths = _whole_blocks(z, grid.spacing_mm[0]) if windowed else z
+    tiled = ensemble and _kernels_window.HAS_AVX512 and traces.dtype == np.complex64
+    block = _kernels_window.LANES if windowed else _kernels_frames.TILE if tiled else 1
+    depths = _whole_blocks(z, grid.spacing_mm[0], block)
     along = np.cos(waves.angles_rad)[:, None] * per_mm * depths + zero[:, None]
     across = np.sin(waves.angles_rad) * per_mm
     geometry = (along, across, x, probe.elements_mm, depths, (f_number, flat, *cosines), per_mm)
+    rotation = (turns, turns * waves.sampling_hz * start) if np.iscomplexobj(traces) else ()
     shared = (_common_step(grid.spacing_mm[1], x.size, probe),) if windowed else ()
     work = x.size * z.size * values[:, :, 0].size
+    if tiled:
+        image = np.empty((n_out, z.size, x.size, values.shape[3]), dtype=values.dtype)
+        vectors = _whole_vectors(values)
+        _kernels_frames.sum_frames_complex.sized(work)(vectors, *geometry, *rotation, image)
+        image = image.view(traces.dtype)
+        return image[0] if compound else image
+    out = np.zeros((x.size, n_out, z.size, *values.shape[3:]), dtype=values.dtype)
     if np.iscomplexobj(traces):
         single = _kernels_window.sum_complex if windowed else _kernels.sum_complex
         add = _kernels.sum_frames_complex if ensemble else single
-        add.sized(work)(values, *geometry, turns, turns * waves.sampling_hz * start, *shared, out)
     else:
         single = _kernels_window.sum_real if windowed else _kernels.sum_real
         add = _kernels.sum_frames_real if ensemble else single
-        add.sized(work)(values, *geometry, *shared, out)
+    add.sized(work)(values, *geometry, *rotation, *shared, out)
     return _as_image(out, traces, compound)
 
 
@@ -186,7 +196,7 @@ def _any_geometry(
     n_lines, _, n = lines.points_mm.shape
     receive = _weight_table("receive_weights", receive_weights, n_elements, grid)
     transmit = _weight_table("transmit_weights", transmit_weights, n_transmits, grid)
-    n_out, n_values = 1 if compound else n_transmits, lines.traces.shape[3]
+    n_out, n_values = 1 if compound else n_transmits, lines.traces.shape[2]
     out = np.zeros((n_lines, n_out, n, n_values), dtype=lines.traces.dtype)
     complex_data = np.iscomplexobj(traces)
     for part, arguments in lines.blocks(n_transmits):
@@ -230,10 +240,22 @@ def _window_fits(values: Array, waves: PlaneWaves, grid: ImageGrid, per_mm: floa
     return _kernels_window.HAS_AVX512 and values.dtype == np.float32 and bool(fits)
 
 
-def _whole_blocks(depths_mm: npt.NDArray[np.float64], spacing_mm: float) -> npt.NDArray[np.float64]:
+def _whole_blocks(
+    depths_mm: npt.NDArray[np.float64], spacing_mm: float, block: int
+) -> npt.NDArray[np.float64]:
     """Depths, carried on evenly to a whole number of blocks."""
-    more = np.arange(1, 1 + -depths_mm.size % _kernels_window.LANES)
+    more = np.arange(1, 1 + -depths_mm.size % block)
     return np.concatenate([depths_mm, depths_mm[-1] + spacing_mm * more])
+
+
+def _whole_vectors(values: Array) -> Array:
+    """Samples filled up with zeros to whole vectors of values."""
+    n = values.shape[3]
+    if n % _kernels_frames.LANES == 0:
+        return values
+    padded = np.zeros((*values.shape[:3], n + -n % _kernels_frames.LANES), dtype=values.dtype)
+    padded[..., :n] = values
+    return padded
 
 
 def _common_step(spacing_mm: float, n_columns: int, probe: LinearArray) -> tuple[int, int, float]:
@@ -249,8 +271,13 @@ def _common_step(spacing_mm: float, n_columns: int, probe: LinearArray) -> tuple
 
 
 def _as_values(traces: Array) -> Array:
-    """Contiguous real numbers: complex traces get real and imaginary part side by side, last."""
+    """Contiguous real numbers: complex traces get real and imaginary part side by side, last.
+
+    Kernels are compiled for arrays that may be written to, so a read-only array is copied.
+    """
     traces = np.ascontiguousarray(traces)
+    if not traces.flags.writeable:
+        traces = traces.copy()
     if not np.iscomplexobj(traces):
         return traces
     real = traces.real.dtype
@@ -260,9 +287,9 @@ def _as_values(traces: Array) -> Array:
 
 
 def _as_image(out: Array, traces: Array, compound: bool) -> Array:
-    image = np.ascontiguousarray(np.moveaxis(out, 0, 2))
     if np.iscomplexobj(traces):
-        image = image.view(traces.dtype)
+        out = out.view(traces.dtype)
         if traces.ndim == 3:
-            image = image[..., 0]
+            out = out[..., 0]
+    image = np.ascontiguousarray(np.moveaxis(out, 0, 2))
     return image[0] if compound else image

@@ -1,4 +1,4 @@
-"""Slices 1 and 11 of the ACR large MRI phantom: the crossed 45-degree wedges give the slice position."""
+"""Slices 1 and 11 of an ACR MRI phantom: the crossed 45-degree wedges give the slice position."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from imgtech.geometry import ImageGrid
+from imgtech.phantoms.twins import AcrMriDrawing
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.pose import Pose, read_lines
-from imgtech.qc.protocols._acr_large_drawing import (
+from imgtech.qc.protocols._acr_mri_drawing import (
     WEDGE_OFFSET_MM,
-    WEDGE_REACH_MM,
-    WEDGE_ROWS_MM,
     WEDGE_WIDTH_MM,
+    wedge_reach_mm,
+    wedge_rows_mm,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -32,15 +33,18 @@ _STEP_MM = 0.1
 _EDGE_SHIFT_PX = 0.05
 
 
-def bar_length_difference(image: Floats, grid: ImageGrid, pose: Pose) -> tuple[Measurement, Floats]:
+def bar_length_difference(
+    image: Floats, grid: ImageGrid, pose: Pose, drawing: AcrMriDrawing
+) -> tuple[Measurement, Floats]:
     """How much longer the right bar is than the left one, and the ends of both ``(v, u)``.
 
     The end of a bar is where, on the way from the rim to the middle, its mean signal over the middle
     2.4 mm of its width first exceeds half between the dark of the bar and the water beside it.
     """
     spline = ndimage.spline_filter(image, order=3)
-    middle = _middle(spline, grid, pose)
-    v = np.arange(WEDGE_REACH_MM[0], WEDGE_REACH_MM[1], _STEP_MM)
+    rows = wedge_rows_mm(drawing)
+    middle = _middle(spline, grid, pose, rows)
+    v = np.arange(*wedge_reach_mm(drawing), _STEP_MM)
     beside = np.concatenate([np.linspace(-12.0, -9.5, 4), np.linspace(9.5, 12.0, 4)]) + middle
     water = ndimage.median_filter(
         np.median(read_lines(spline, grid, pose, v[:, None], beside[None, :]), axis=1), 51, mode="nearest"
@@ -50,7 +54,7 @@ def bar_length_difference(image: Floats, grid: ImageGrid, pose: Pose) -> tuple[M
         across = middle + side * WEDGE_OFFSET_MM + np.linspace(-0.5, 0.5, 7) * WEDGE_WIDTH_MM
         bar = read_lines(spline, grid, pose, v[:, None], across[None, :]).mean(axis=1)
         bar = ndimage.gaussian_filter1d(bar, _SMOOTHING_MM / _STEP_MM, mode="nearest") / water
-        dark = float(np.median(bar[v < WEDGE_ROWS_MM[1]]))
+        dark = float(np.median(bar[v < rows[1]]))
         if dark > 0.5:
             raise ValueError("the bars at the rim are not dark; the slice is not where it should be")
         level = (1 + dark) / 2
@@ -80,10 +84,10 @@ def bar_length_difference(image: Floats, grid: ImageGrid, pose: Pose) -> tuple[M
     return difference, places
 
 
-def _middle(spline: Floats, grid: ImageGrid, pose: Pose) -> float:
+def _middle(spline: Floats, grid: ImageGrid, pose: Pose, reach: tuple[float, float]) -> float:
     """Where across the pair of bars the middle of its dark lies."""
     u = np.arange(-16.0, 16.01, 0.1)
-    rows = np.linspace(*WEDGE_ROWS_MM, 17)
+    rows = np.linspace(*reach, 17)
     line = read_lines(spline, grid, pose, rows[:, None], u[None, :]).mean(axis=0)
     dark = u[line < 0.5 * np.median(line[np.abs(u) > 11.0])]
     if dark.size == 0 or not 6.0 < np.ptp(dark) < 20.0:

@@ -1,4 +1,4 @@
-"""Regions of slice 7 of the ACR large MRI phantom."""
+"""Regions of slice 7 of an ACR MRI phantom."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from imgtech.qc.protocols._acr_large_drawing import (
+from imgtech.qc.protocols._acr_mri_drawing import (
+    AIR_EDGE_MM,
     AIR_GAP_MM,
     AIR_RADIUS_MM,
-    UNIFORM_AREA_MM2,
     UNIFORM_SHIFT_MM,
 )
-from imgtech.qc.protocols._acr_large_scan import Scan
+from imgtech.qc.protocols._acr_mri_scan import Scan
 from imgtech.qc.roi import disk_region
 
 Floats = npt.NDArray[np.float64]
 
-UNIFORM_RADIUS_MM = math.sqrt(UNIFORM_AREA_MM2 / math.pi)
 _MIN_CORNERS = 2
 _MOST_ZERO = 0.2
+
+
+def uniform_radius_mm(scan: Scan) -> float:
+    """Radius of the large region."""
+    return math.sqrt(scan.drawing.uniform_area_mm2 / math.pi)
 
 
 def uniform_center_mm(scan: Scan) -> tuple[float, float]:
@@ -30,20 +34,23 @@ def uniform_center_mm(scan: Scan) -> tuple[float, float]:
 
 
 def uniform_region(scan: Scan) -> Floats:
-    """Disk of 200 cm2 inside slice 7."""
-    return disk_region(scan.grid, center_mm=uniform_center_mm(scan), radius_mm=UNIFORM_RADIUS_MM)
+    """The large region, a disk inside slice 7."""
+    return disk_region(scan.grid, center_mm=uniform_center_mm(scan), radius_mm=uniform_radius_mm(scan))
 
 
 def air_centers_mm(scan: Scan) -> list[tuple[float, float]]:
-    """Centres of the air disks along the diagonals of the image, where ghosts along its axes do not lie."""
+    """Centres of the air disks in the corners of the image, where ghosts along its axes hardly reach.
+
+    A ghost half a field of view away reaches far along the diagonals, but not into the corners.
+    """
     rim = scan.disk(7)
-    away = (rim.radius_mm + AIR_GAP_MM + AIR_RADIUS_MM) / math.sqrt(2)
-    half = [f / 2 for f in scan.grid.fov_mm]
+    gap = AIR_RADIUS_MM + AIR_EDGE_MM
     found = []
     for sy, sx in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
-        center = rim.center_mm[0] + sy * away, rim.center_mm[1] + sx * away
-        if all(abs(c) + AIR_RADIUS_MM <= h for c, h in zip(center, half, strict=True)):
-            found.append(center)
+        center = tuple(s * (f / 2 - gap) for s, f in zip((sy, sx), scan.grid.fov_mm, strict=True))
+        away = math.dist(center, rim.center_mm)
+        if away >= rim.radius_mm + AIR_GAP_MM + AIR_RADIUS_MM:
+            found.append((center[0], center[1]))
     return found
 
 

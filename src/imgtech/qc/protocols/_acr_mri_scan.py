@@ -1,4 +1,4 @@
-"""A scan of the ACR large MRI phantom: which slice is which, and where the phantom lies in each."""
+"""A scan of an ACR MRI phantom: which slice is which, and where the phantom lies in each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from imgtech.geometry import ImageGrid
 from imgtech.io import Series
+from imgtech.phantoms.twins import AcrMriDrawing, acr_mri_drawing
 from imgtech.qc.locate import find_disk
 from imgtech.qc.metrics.rim import Rim
 from imgtech.qc.pose import Pose, match_pose
-from imgtech.qc.protocols._acr_large_drawing import RADIUS_RANGE_MM, ROLES_MM, SLICE_1
-from imgtech.qc.protocols._acr_large_ramps import RampBlock, find_ramp_block
+from imgtech.qc.protocols._acr_mri_drawing import radius_range_mm, ramp_reach_mm, slice_1
+from imgtech.qc.protocols._acr_mri_ramps import RampBlock, find_ramp_block
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,9 +28,10 @@ _INSERT_MM = 8.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Scan:
-    """Slices by their role (1, 5, 7, 11) and the pose of the phantom in slice 1."""
+    """Slices by their role (1, 5, 7, 8 to 11) and the pose of the phantom in slice 1."""
 
     series: Series
+    drawing: AcrMriDrawing
     indices: dict[int, int]
     disks: Mapping[int, Rim | str]
     pose: Pose
@@ -44,9 +46,8 @@ class Scan:
     def image(self, role: int) -> Floats:
         """Pixels of the slice with a role, or a reason why there is none."""
         if role not in self.indices:
-            raise ValueError(
-                f"the series holds no slice {role}: none lies {ROLES_MM[role]:.0f} mm from slice 1"
-            )
+            away = self.drawing.roles_mm[role]
+            raise ValueError(f"the series holds no slice {role}: none lies {away:.0f} mm from slice 1")
         return self.series.pixels[self.indices[role]].astype(np.float64)
 
     def disk(self, role: int) -> Rim:
@@ -62,7 +63,7 @@ class Scan:
         return dataclasses.replace(self.pose, center_mm=self.disk(role).center_mm)
 
 
-def find_phantom(series: Series) -> Scan:
+def find_phantom(series: Series, model: str = "large") -> Scan:
     """Find slice 1 by what is in it, the others by their distance from it.
 
     Raises
@@ -70,33 +71,42 @@ def find_phantom(series: Series) -> Scan:
     ValueError
         If no slice looks like slice 1.
     """
-    index, rim, pose = _slice_1(series)
+    drawing = acr_mri_drawing(model)
+    index, rim, pose = _slice_1(series, drawing)
     grid, image = series.grid, series.pixels[index].astype(np.float64)
     notes = [f"slice 1 is image {index + 1} of {len(series.pixels)} (correlation {pose.score:.2f})"]
     if pose.mirrored:
         notes.append("the images show the phantom mirrored")
     try:
-        block = find_ramp_block(image, grid, pose)
+        block = find_ramp_block(image, grid, pose, ramp_reach_mm(drawing))
         pose = block.pose
     except ValueError as error:
         block = None
         notes.append(f"rotation known to half a degree only: {error}")
-    roles = _roles(series, index)
+    roles = _roles(series, index, drawing)
     disks: dict[int, Rim | str] = {1: rim}
     for role, place in roles.items():
         if role != 1:
-            disks[role] = _disk_or_reason(series, place)
-    return Scan(series=series, indices=roles, disks=disks, pose=pose, block=block, notes=tuple(notes))
+            disks[role] = _disk_or_reason(series, place, drawing)
+    return Scan(
+        series=series,
+        drawing=drawing,
+        indices=roles,
+        disks=disks,
+        pose=pose,
+        block=block,
+        notes=tuple(notes),
+    )
 
 
-def _disk_or_reason(series: Series, index: int) -> Rim | str:
+def _disk_or_reason(series: Series, index: int, drawing: AcrMriDrawing) -> Rim | str:
     try:
-        return find_disk(series.pixels[index], series.grid, radius_mm=RADIUS_RANGE_MM)
+        return find_disk(series.pixels[index], series.grid, radius_mm=radius_range_mm(drawing))
     except ValueError as error:
         return str(error)
 
 
-def _slice_1(series: Series) -> tuple[int, Rim, Pose]:
+def _slice_1(series: Series, drawing: AcrMriDrawing) -> tuple[int, Rim, Pose]:
     last = len(series.pixels) - 1
     order = sorted(range(last + 1), key=lambda i: (min(i, last - i), i))
     best: tuple[int, Rim, Pose] | None = None
@@ -106,19 +116,19 @@ def _slice_1(series: Series) -> tuple[int, Rim, Pose]:
             continue
         image = series.pixels[index].astype(np.float64)
         try:
-            rim = find_disk(image, series.grid, radius_mm=RADIUS_RANGE_MM)
+            rim = find_disk(image, series.grid, radius_mm=radius_range_mm(drawing))
         except ValueError as error:
             reason = reason or str(error)
             continue
-        pose = match_pose(image, series.grid, rim, SLICE_1)
+        pose = match_pose(image, series.grid, rim, slice_1(drawing))
         if best is None or pose.score > best[2].score:
             best = (index, rim, pose)
     if best is None:
-        raise ValueError(f"this is not an axial series of the ACR large MRI phantom: {reason}")
+        raise ValueError(f"this is not an axial series of the ACR {drawing.model} MRI phantom: {reason}")
     if best[2].score < _ENOUGH:
         raise ValueError(
-            "this is not an axial series of the ACR large MRI phantom, or its slice 1 is missing: no image "
-            "shows the ramp block, the resolution insert and the ring "
+            f"this is not an axial series of the ACR {drawing.model} MRI phantom, or its slice 1 is missing: "
+            "no image shows the ramp block, the resolution insert and the ring "
             f"(best correlation {best[2].score:.2f}, needed {_ENOUGH})"
         )
     if best[2].score - best[2].runner_up < _MIRROR_MARGIN:
@@ -134,12 +144,12 @@ def _close(series: Series, one: int, other: int) -> bool:
     return abs(float(series.positions_mm[one] - series.positions_mm[other])) < _INSERT_MM
 
 
-def _roles(series: Series, first: int) -> dict[int, int]:
+def _roles(series: Series, first: int, drawing: AcrMriDrawing) -> dict[int, int]:
     away = series.positions_mm - series.positions_mm[first]
     if (away < 0).sum() > (away > 0).sum():
         away = -away
     roles = {}
-    for role, distance in ROLES_MM.items():
+    for role, distance in drawing.roles_mm.items():
         nearest = int(np.argmin(np.abs(away - distance)))
         if abs(float(away[nearest]) - distance) <= _POSITION_TOLERANCE_MM:
             roles[role] = nearest

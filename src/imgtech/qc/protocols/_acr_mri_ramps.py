@@ -1,4 +1,4 @@
-"""Slice 1 of the ACR large MRI phantom: the ramp block gives the exact pose and the slice thickness."""
+"""Slice 1 of an ACR MRI phantom: the ramp block gives the exact pose and the slice thickness."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import ndimage
 from imgtech.geometry import ImageGrid
 from imgtech.qc.metrics.slice_thickness import RampSignal, ramp_signal
 from imgtech.qc.pose import Pose, read_lines
-from imgtech.qc.protocols._acr_large_drawing import RAMP_REACH_MM, RAMP_ROWS_MM
+from imgtech.qc.protocols._acr_mri_drawing import RAMP_ROWS_MM
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,16 +28,17 @@ class RampBlock:
     pose: Pose
     middle_mm: float
     height_mm: float
+    reach_mm: float
 
 
-def find_ramp_block(image: Floats, grid: ImageGrid, pose: Pose) -> RampBlock:
+def find_ramp_block(image: Floats, grid: ImageGrid, pose: Pose, reach_mm: float) -> RampBlock:
     """Refine a pose by the two long edges of the ramp block.
 
     The edges are found on lines across the block, 1 mm apart, where the signal crosses half between the
     block and the water beside it; a straight line is fitted to their middles without outliers.
     """
     spline = ndimage.spline_filter(image, order=3)
-    u = np.concatenate([np.arange(-80.0, -14.0), np.arange(15.0, 81.0)])
+    u = np.concatenate([np.arange(-reach_mm, -14.0), np.arange(15.0, reach_mm + 1.0)])
     v = np.arange(-15.0, 15.01, 0.1)
     middle, height = 0.0, 0.0
     for _ in range(2):
@@ -54,7 +55,7 @@ def find_ramp_block(image: Floats, grid: ImageGrid, pose: Pose) -> RampBlock:
         middle, height = float(fit[1]), float(np.median((lower + upper)[good]))
         turn = math.atan(float(fit[0]))
         pose = dataclasses.replace(pose, angle_rad=pose.angle_rad + (-turn if pose.mirrored else turn))
-    return RampBlock(pose=pose, middle_mm=middle, height_mm=height)
+    return RampBlock(pose=pose, middle_mm=middle, height_mm=height, reach_mm=reach_mm)
 
 
 def ramps(
@@ -66,7 +67,7 @@ def ramps(
     average out the ringing that the water's edge sends into the ramp.
     """
     spline = ndimage.spline_filter(image, order=3)
-    u = np.arange(-RAMP_REACH_MM, RAMP_REACH_MM + 0.1, 0.25)
+    u = np.arange(-block.reach_mm, block.reach_mm + 0.1, 0.25)
     rows = np.linspace(*RAMP_ROWS_MM, _N_ROWS)[:, None]
     weights = np.sin(np.pi * (np.arange(_N_ROWS) + 0.5) / _N_ROWS) ** 2
     upper = read_lines(spline, grid, block.pose, block.middle_mm - rows, u[None, :])

@@ -1,4 +1,4 @@
-"""Pictures of the ACR large MRI phantom with the regions that were measured."""
+"""Pictures of an ACR MRI phantom with the regions that were measured."""
 
 from __future__ import annotations
 
@@ -8,38 +8,44 @@ from collections.abc import Mapping
 import numpy as np
 
 from imgtech.geometry import ImageGrid
+from imgtech.phantoms.twins.acr_mri import SPOKE_DIAMETERS_MM, spoke_centers
 from imgtech.qc.measurement import Measurement
 from imgtech.qc.metrics.rim import Rim
 from imgtech.qc.pose import Pose, grid_indices
-from imgtech.qc.protocols._acr_large_drawing import (
+from imgtech.qc.protocols._acr_mri_drawing import (
     AIR_RADIUS_MM,
     RAMP_ROWS_MM,
-    WEDGE_ROWS_MM,
     WEDGE_WIDTH_MM,
+    wedge_rows_mm,
 )
-from imgtech.qc.protocols._acr_large_ramps import ramps
-from imgtech.qc.protocols._acr_large_regions import (
-    UNIFORM_RADIUS_MM,
+from imgtech.qc.protocols._acr_mri_ramps import ramps
+from imgtech.qc.protocols._acr_mri_regions import (
     air_centers_mm,
     uniform_center_mm,
+    uniform_radius_mm,
 )
-from imgtech.qc.protocols._acr_large_scan import Scan
-from imgtech.qc.protocols._acr_large_wedges import bar_length_difference
+from imgtech.qc.protocols._acr_mri_scan import Scan
+from imgtech.qc.protocols._acr_mri_sheets import Sheet
+from imgtech.qc.protocols._acr_mri_wedges import bar_length_difference
 from imgtech.qc.report import Outline, Picture
 
 _SIDES = ("top", "bottom", "left", "right")
 
 
-def pictures(scan: Scan, measured: Mapping[str, Measurement]) -> tuple[Picture, ...]:
+def pictures(
+    scan: Scan, measured: Mapping[str, Measurement], sheets: Mapping[int, Sheet | str]
+) -> tuple[Picture, ...]:
     """One picture for each slice that is there, with the regions of what was measured."""
     draw = {1: _slice_1, 5: _slice_5, 7: _slice_7, 11: _slice_11}
+    nothing: list[Outline] = []
     found = []
     for role in scan.indices:
         image = scan.image(role)
         bright = float(np.percentile(image, 99.5))
         title = f"slice {role}"
         try:
-            outlines = [_rim(scan, scan.disk(role)), *draw[role](scan, measured)]
+            drawn = draw[role](scan, measured) if role in draw else nothing
+            outlines = [_rim(scan, scan.disk(role)), *drawn, *_spokes(scan, sheets.get(role))]
         except ValueError as error:
             outlines, title = [], f"slice {role}: {error}"
         found.append(
@@ -70,7 +76,7 @@ def _slice_5(scan: Scan, measured: Mapping[str, Measurement]) -> list[Outline]:
 
 def _slice_7(scan: Scan, measured: Mapping[str, Measurement]) -> list[Outline]:
     grid = scan.grid
-    outlines = [_ellipse(grid, uniform_center_mm(scan), (UNIFORM_RADIUS_MM,) * 2, "uniformity, 200 cm2")]
+    outlines = [_ellipse(grid, uniform_center_mm(scan), (uniform_radius_mm(scan),) * 2, _uniform_label(scan))]
     uniformity = measured["percent integral uniformity"]
     if uniformity.value is not None:
         d = uniformity.details
@@ -90,16 +96,34 @@ def _slice_7(scan: Scan, measured: Mapping[str, Measurement]) -> list[Outline]:
     return outlines
 
 
+def _uniform_label(scan: Scan) -> str:
+    return f"uniformity, {scan.drawing.uniform_area_mm2 / 100:.0f} cm2"
+
+
 def _slice_11(scan: Scan, measured: Mapping[str, Measurement]) -> list[Outline]:
     return _bars(scan, 11, measured)
+
+
+def _spokes(scan: Scan, sheet: Sheet | str | None) -> list[Outline]:
+    if sheet is None or isinstance(sheet, str):
+        return []
+    outlines = []
+    for i, (spoke, diameter) in enumerate(zip(spoke_centers(sheet.role), SPOKE_DIAMETERS_MM, strict=True)):
+        for k, (v, u) in enumerate(spoke):
+            y, x = sheet.pose.to_image_mm(v, u)
+            label = f"spoke {i + 1}" if k == 2 else ""
+            seen = "seen" if sheet.seen[i, k] else "not seen"
+            text = f"{label} {seen}".strip()
+            outlines.append(_ellipse(scan.grid, (float(y), float(x)), (diameter / 2,) * 2, text))
+    return outlines
 
 
 def _bars(scan: Scan, role: int, measured: Mapping[str, Measurement]) -> list[Outline]:
     if measured[f"bar length difference slice {role}"].value is None:
         return []
     pose = scan.pose_in(role)
-    _, ends = bar_length_difference(scan.image(role), scan.grid, pose)
-    outlines, top = [], WEDGE_ROWS_MM[0]
+    _, ends = bar_length_difference(scan.image(role), scan.grid, pose, scan.drawing)
+    outlines, top = [], wedge_rows_mm(scan.drawing)[0]
     for (v, u), name in zip(ends, ("left bar", "right bar"), strict=True):
         left, right = u - WEDGE_WIDTH_MM / 2, u + WEDGE_WIDTH_MM / 2
         corners = [(top, left), (top, right), (v, right), (v, left)]

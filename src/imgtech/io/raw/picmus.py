@@ -1,0 +1,94 @@
+"""Channel data of the plane-wave imaging challenge PICMUS (HDF5)."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from imgtech._core.extras import require
+from imgtech._core.validate import positive
+from imgtech.geometry import LinearArray, PlaneWaves
+from imgtech.io.raw.channel_data import ChannelData
+from imgtech.io.raw.pybf import _number, _values
+
+_GROUP = "US/US_DATASET0000"
+_EVEN = 1e-3  # largest departure of an element from an even row, in pitches
+
+
+def read_picmus(path: str | PathLike[str], *, center_hz: float = 5.208e6) -> ChannelData:
+    """Read an RF file of PICMUS (``*_dataset_rf.hdf5``).
+
+    The group ``US/US_DATASET0000`` holds ``data/real (angle, element, sample)``, ``angles`` in radians,
+    ``probe_geometry (3, element)`` as x, y, z in m, ``sampling_frequency`` in Hz, ``initial_time`` in s,
+    ``sound_speed`` in m/s, ``PRF`` in Hz and ``modulation_frequency``, which is 0 for RF. Time counts from
+    the moment a wave passes the middle of the probe. The pulse delay and the width of the elements do not
+    stand in the file: they are taken as 0 and as the pitch.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+    center_hz : float, optional
+        Centre frequency of the probe, which an RF file does not hold; 5.208 MHz in the challenge.
+
+    Returns
+    -------
+    ChannelData
+        RF ``(transmit, element, sample)`` in the number format of the file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        If h5py is not installed (extra ``raw``).
+    ValueError
+        If the file is damaged or no HDF5 file, a field is missing or has the wrong form, the elements are
+        no even row, or the data are IQ.
+
+    References
+    ----------
+    Liebgott et al. 2016, "Plane-wave imaging challenge in medical ultrasound", IEEE IUS,
+    doi:10.1109/ULTSYM.2016.7728908.
+
+    Examples
+    --------
+    >>> from imgtech.io.raw import read_picmus
+    >>> raw = read_picmus("resolution_distorsion_simu_dataset_rf.hdf5")  # doctest: +SKIP
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    h5py = require("h5py", "raw")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(f"{path.name} is damaged or no HDF5 file: {error}") from error
+    name = path.name
+    with file:
+        carrier_hz = _number(name, file, f"{_GROUP}/modulation_frequency")
+        if carrier_hz != 0:
+            raise ValueError(
+                f"{name}: data must be RF (modulation_frequency 0), got IQ at {carrier_hz:.6g} Hz"
+            )
+        place_mm = 1e3 * _values(name, file, f"{_GROUP}/probe_geometry")
+        if place_mm.ndim != 2 or place_mm.shape[0] != 3 or place_mm.shape[1] < 2:
+            raise ValueError(f"{name}: probe_geometry must be (3, element), got shape {place_mm.shape}")
+        x = place_mm[0]
+        pitch_mm = positive("the pitch of probe_geometry", float(x[-1] - x[0]) / (x.size - 1))
+        if np.abs(place_mm - [x[0] + pitch_mm * np.arange(x.size), 0 * x, 0 * x]).max() > _EVEN * pitch_mm:
+            raise ValueError(f"{name}: probe_geometry must be an even row along x")
+        return ChannelData(
+            data=_values(name, file, f"{_GROUP}/data/real", keep=True),
+            probe=LinearArray(n_elements=x.size, pitch_mm=pitch_mm, center_mm=round(float(x.mean()), 9)),
+            waves=PlaneWaves(
+                angles_rad=_values(name, file, f"{_GROUP}/angles").ravel(),
+                sampling_hz=_number(name, file, f"{_GROUP}/sampling_frequency"),
+                start_s=_number(name, file, f"{_GROUP}/initial_time"),
+            ),
+            center_hz=positive("center_hz", center_hz),
+            sound_speed_m_s=_number(name, file, f"{_GROUP}/sound_speed"),
+            prf_hz=_number(name, file, f"{_GROUP}/PRF") if f"{_GROUP}/PRF" in file else None,
+        )

@@ -1,0 +1,112 @@
+"""A pattern that repeats along lines: how strong it is, without the noise, and where it is strongest."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech.qc.measurement import Measurement, Source
+
+Floats = npt.NDArray[np.float64]
+
+_CLEAR = 4.0
+_COVERED = 1.9599  # a little less than the quantile, so that 0 stays inside
+
+
+def pattern(
+    parts: Floats, weights: Floats, places: Floats, *, order: int, name: str, place: str, source: Source,
+    algorithm: str, cyclic: bool = False,
+) -> Measurement:  # fmt: skip
+    r"""Root-mean-square deviation of a profile from its trend, freed of noise.
+
+    Parameters
+    ----------
+    parts : numpy.ndarray
+        Mean of every line in each of several parts along it, shape ``(parts, lines)``. What differs
+        between the parts of a line is noise, whatever its correlation along the line.
+    weights : numpy.ndarray
+        Pixels behind every mean, of the same shape; 0 where there are none.
+    places : numpy.ndarray
+        Position of every line.
+    order : int
+        Order of the polynomial (of the Fourier series if ``cyclic``) that is taken off as trend.
+    """
+    seen = (weights > 0).sum(axis=0) >= 3
+    if seen.sum() < order + 5:
+        raise ValueError(f"region must hold at least {order + 5} lines of three parts, got {seen.sum()}")
+    w, m, x = weights[:, seen], parts[:, seen], places[seen]
+    trend = _basis(x, order, cyclic=cyclic)
+    total = w.sum(axis=0)
+    profile = (w * m).sum(axis=0) / total
+    # shading that differs from part to part is no noise; it is fitted to what the parts have of their own
+    rest = np.zeros_like(m)
+    for i in range(len(m)):
+        root = np.sqrt(w[i])
+        if (root > 0).sum() <= trend.shape[1]:
+            continue
+        fit = np.linalg.lstsq(trend * root[:, None], (m[i] - profile) * root, rcond=None)[0]
+        rest[i] = np.where(root > 0, m[i] - profile - trend @ fit, 0.0)
+    root = np.sqrt(total)
+    profile = profile - trend @ np.linalg.lstsq(trend * root[:, None], profile * root, rcond=None)[0]
+    k = (w > 0).sum(axis=0)
+    # variance of the weighted mean from the scatter of the parts
+    share = w / total
+    scatter = (share**2 * rest**2).sum(axis=0) * k / (k - 1)
+    # parts side by side are correlated at their border; the mean of all was taken off both
+    off = share * rest
+    pairs = (share[1:] * share[:-1]).sum(axis=0)
+    beside = (off[1:] * off[:-1]).sum(axis=0) + pairs * scatter
+    noise = max(float((scatter + 2 * beside).mean()), 0.5 * float(scatter.mean()))
+    scatter *= noise / max(float(scatter.mean()), 1e-300)
+    # the trend takes of the noise in both, and nothing of a pattern finer than itself
+    bare = float((profile**2).mean()) - noise
+    n = seen.sum() - trend.shape[1]
+    # lines beside one another share noise where it is correlated; counted by the autocorrelation
+    between = _between(rest)
+    freedom = n / between
+    spread = math.sqrt((4 * max(bare, 0.0) * noise + 2 * noise**2) * (1 / freedom) + 2 * noise**2 / (n * 4))
+    value = math.sqrt(max(bare, 0.0))
+    up = (math.sqrt(max(bare, 0.0) + _COVERED * spread) - value) / _COVERED
+    down = (value - math.sqrt(max(bare - _COVERED * spread, 0.0))) / _COVERED
+    sigma = np.sqrt(np.maximum(scatter, 0.2 * noise))
+    top = int(np.argmax(np.abs(profile)))
+    clear = np.flatnonzero(np.abs(profile) > _CLEAR * sigma)
+    return Measurement(
+        name=name,
+        value=value,
+        unit="1",
+        uncertainty=max(up, down),
+        definition=source,
+        algorithm=algorithm,
+        details={
+            f"largest at {place}": float(x[top]),
+            "largest": float(profile[top]),
+            "largest over its noise": float(abs(profile[top]) / max(float(sigma[top]), 1e-300)),
+            f"clear at {place}": ", ".join(f"{v:.4g}" for v in x[clear][:20]),
+            "lines": float(seen.sum()),
+        },
+    )
+
+
+def _basis(x: Floats, order: int, *, cyclic: bool) -> Floats:
+    if cyclic:
+        waves = [np.ones_like(x)]
+        for k in range(1, order // 2 + 1):
+            waves += [np.cos(k * x), np.sin(k * x)]
+        return np.stack(waves, axis=1)
+    u = 2 * (x - x.mean()) / max(float(np.ptp(x)), 1e-300)
+    return np.polynomial.legendre.legvander(u, order)
+
+
+def _between(noise: Floats) -> float:
+    """Sum of the squared correlations of noise from line to line."""
+    power = float((noise**2).sum())
+    total = 1.0
+    for lag in range(1, 6):
+        rho = float((noise[:, lag:] * noise[:, :-lag]).sum()) / max(power, 1e-300)
+        if abs(rho) < 0.1:
+            break
+        total += 2 * rho**2
+    return total

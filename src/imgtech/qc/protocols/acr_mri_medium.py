@@ -1,0 +1,47 @@
+"""The ACR medium MRI phantom: the tests of the large one on a disk of 165 mm."""
+
+from __future__ import annotations
+
+from imgtech._core.validate import one_of
+from imgtech.io import Series
+from imgtech.qc.protocols._acr_mri import measure_acr_mri
+from imgtech.qc.protocols._acr_mri_limits import EDITIONS
+from imgtech.qc.report import Report
+
+
+def acr_mri_medium(series: Series, *, repeat: Series | None = None, edition: str = "2022") -> Report:
+    """Measure an axial series of the ACR medium MRI phantom.
+
+    Slice 1 is found by its content and gives the pose of the phantom, whatever its rotation, offset,
+    mirror image or slice order; the other slices lie 40, 60, 70, 80, 90 and 100 mm from it. Each test stands
+    for itself: what cannot be measured is an error with a reason and takes nothing else along.
+
+    Parameters
+    ----------
+    series : Series
+        The 11 slices, MR.
+    repeat : Series, optional
+        The same scan once more; the SNR is then taken from the difference (NEMA MS 1, method 1) instead of
+        from the air around the phantom.
+    edition : {"2022"}, optional
+        Whose limits apply.
+
+    Returns
+    -------
+    Report
+        Diameters of slices 1 and 5, resolution, slice thickness, bar length differences of slices 1 and 11,
+        percent integral uniformity, percent signal ghosting, low-contrast scores and contrasts of slices 8 to
+        11, and signal-to-noise ratio of slice 7, with pictures.
+
+    Raises
+    ------
+    ValueError
+        If the series is not MR, the phantom is not in it, or the edition is unknown.
+
+    Notes
+    -----
+    ``docs/protocols/acr-mri-medium.md`` says where each region lies, what is allowed and where the limits
+    were read.
+    """
+    one_of("edition", edition, EDITIONS["medium"])
+    return measure_acr_mri(series, model="medium", repeat=repeat, edition=edition)
