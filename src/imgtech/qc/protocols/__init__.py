@@ -7,6 +7,9 @@ from imgtech.qc.protocols.catphan import catphan
 from imgtech.qc.protocols.ct_water import ct_water
 from imgtech.qc.protocols.gamma_bars import gamma_bars
 from imgtech.qc.protocols.gamma_flood import gamma_flood
+from imgtech.qc.protocols.mr_epi_stability import mr_epi_stability
+from imgtech.qc.protocols.mr_magnet import mr_magnet
+from imgtech.qc.protocols.mr_snr_nema import mr_snr_nema
 
 __all__ = [
     "acr_ct",
@@ -16,4 +19,7 @@ __all__ = [
     "ct_water",
     "gamma_bars",
     "gamma_flood",
+    "mr_epi_stability",
+    "mr_magnet",
+    "mr_snr_nema",
 ]
