@@ -1,13 +1,15 @@
-"""Parallel-beam CT beside ASTRA (CPU) and scikit-image: python benchmarks/ct/parallel.py
+"""Parallel-beam CT beside ASTRA (CPU), scikit-image and algotom: python benchmarks/ct/parallel.py
 
 One slice of 512 x 512 pixels from 720 views of 512 channels, Shepp-Logan head in closed form. Every answer
 is compared with the pixel-averaged truth inside the head before anything is timed; imgtech must not be
-further from it than the peer. Both peers run one thread: they have no CPU code for more.
-Needs scikit-image, and astra-toolbox for its part. Writes benchmarks/results/ct_parallel.json.
+further from it than the peer. ASTRA and scikit-image run one thread: they have no CPU code for more; algotom
+runs as many as imgtech. At the end both methods of imgtech meet on 2048 x 2048 pixels from 2880 views.
+Needs scikit-image, and astra-toolbox and algotom for their parts. Writes benchmarks/results/ct_parallel.json.
 """
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import scipy.fft
 import skimage
 from skimage.transform import iradon
 
+from imgtech._core.jit import thread_count
 from imgtech.bench import Comparison, compare, save_comparisons
 from imgtech.geometry import ImageGrid, ParallelBeam
 from imgtech.phantoms import shepp_logan
@@ -24,6 +27,10 @@ try:
     import astra
 except ImportError:
     astra = None
+try:
+    from algotom.rec.reconstruction import fbp_reconstruction
+except ImportError:
+    fbp_reconstruction = None
 
 N, N_VIEWS, SPACING_MM = 512, 720, 0.7
 HEAD = shepp_logan(radius_mm=170.0)
@@ -74,6 +81,52 @@ def beside_skimage() -> Comparison:
     )
 
 
+def beside_algotom() -> Comparison:
+    """Whole fbp under a Hann window against algotom's compiled back-projection on the same threads."""
+    grid = ImageGrid.square(N, fov_mm=N * SPACING_MM)
+    beam = ParallelBeam.half_turn(n_views=N_VIEWS, n_channels=N, channel_spacing_mm=SPACING_MM)
+    sinogram = HEAD.sinogram(beam)
+    options = {"filter_name": "hann", "apply_log": False, "gpu": False, "ncore": thread_count()}
+    return compare(
+        "filtered back-projection, Hann, 512^2 x 720",
+        ours=lambda: fbp(sinogram, beam, grid, window="hann"),
+        peer=lambda: fbp_reconstruction(sinogram, (N - 1) / 2, angles=beam.angles_rad, **options),
+        peer_name=f"algotom {version('algotom')} CPU",
+        check=closer_than_peer(grid, to_theirs=lambda image: image[::-1] / SPACING_MM),
+        excluded=OUTSIDE,
+        work=UPDATES,
+        work_unit="pixel and view",
+    )
+
+
+def both_methods(n: int = 2048, n_views: int = 2880) -> Comparison:
+    """The Fourier method against the direct one."""
+    grid = ImageGrid.square(n, fov_mm=358.4)
+    beam = ParallelBeam.half_turn(n_views=n_views, n_channels=n, channel_spacing_mm=358.4 / n)
+    sinogram = HEAD.sinogram(beam)
+
+    def check(ours, theirs):
+        difference = (ours - theirs) / theirs.max()
+        figures = {
+            "relative rms difference": float(np.std(difference)),
+            "relative largest difference": float(np.abs(difference).max()),
+        }
+        assert figures["relative rms difference"] < 1e-3, figures
+        return figures
+
+    return compare(
+        f"filtered back-projection {n}^2 x {n_views}",
+        ours=lambda: fbp(sinogram, beam, grid),
+        peer=lambda: fbp(sinogram, beam, grid, method="direct"),
+        peer_name='imgtech, method="direct"',
+        check=check,
+        excluded=OUTSIDE,
+        rounds=3,
+        work=float(n * n * n_views),
+        work_unit="pixel and view",
+    )
+
+
 def beside_astra() -> list[Comparison]:
     """Back-projection, whole FBP and the projector pair against ASTRA's linear CPU projector."""
     grid = ImageGrid.square(N, fov_mm=N * SPACING_MM)
@@ -105,6 +158,18 @@ def beside_astra() -> list[Comparison]:
             return astra.data2d.get(image_id)
 
         return call
+
+    stack = np.stack([(1.0 + 0.1 * i) * sinogram for i in range(8)])
+
+    def slice_by_slice():
+        images = []
+        for data in stack:
+            call = on_image("FBP", data, FilterType="ram-lak")
+            images.append(call().copy())
+        return np.stack(images)
+
+    def stacks_agree(ours, theirs):
+        return closer_than_peer(grid, to_theirs=lambda image: image[::-1])(ours[0], theirs[0])
 
     forward = algorithm("FP", ProjectionDataId=out_id, VolumeDataId=head_id)
 
@@ -147,6 +212,15 @@ def beside_astra() -> list[Comparison]:
             **common,
         ),
         compare(
+            "8 slices, filtered back-projection 512^2 x 720",
+            ours=lambda: fbp(stack, beam, grid),
+            peer=slice_by_slice,
+            peer_name=f"{name} FBP",
+            check=stacks_agree,
+            rounds=3,
+            **common | {"work": len(stack) * UPDATES},
+        ),
+        compare(
             "matched forward projection 512^2 x 720",
             ours=lambda: operator.forward(head),
             peer=project,
@@ -167,7 +241,11 @@ def beside_astra() -> list[Comparison]:
 
 def main() -> None:
     """Run, print a table, save the record."""
-    comparisons = [beside_skimage()]
+    comparisons = [both_methods(), beside_skimage()]
+    if fbp_reconstruction is None:
+        print("algotom is not installed: its part is left out")
+    else:
+        comparisons.append(beside_algotom())
     if astra is None:
         print("astra-toolbox is not installed: its part is left out")
     else:

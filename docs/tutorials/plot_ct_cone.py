@@ -9,8 +9,8 @@ ways from cone-beam projections to a volume, and where a circle, unlike a helix,
 # %%
 # An object
 # ---------
-# An ellipsoid of water with two lesions and five denser discs, one above the other. Every ray through them is
-# known in closed form, and each reading is the mean over a detector element.
+# An ellipsoid of water with two lesions and three denser discs, one above the other. Every ray through them
+# is known in closed form, and each reading is the mean over a detector element.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +29,7 @@ discs = tuple(
     Cylinder(
         value=0.25 * WATER_PER_MM, length_mm=3.0, semi_axes_mm=(11.0, 11.0), center_mm=(7.0 * k, 4.0, 10.0)
     )
-    for k in range(-2, 3)
+    for k in (-2, 0, 2)
 )
 phantom = Phantom(shapes=(body, *lesions, *discs))
 
@@ -40,22 +40,22 @@ phantom = Phantom(shapes=(body, *lesions, *discs))
 # weights from that geometry: a full turn here, a short scan or a shifted panel in the same way.
 
 panel = ConeBeam.full_turn(
-    n_views=300,
+    n_views=180,
     source_axis_mm=250.0,
     source_detector_mm=400.0,
-    n_channels=190,
-    channel_spacing_mm=0.9,
-    n_rows=190,
-    row_spacing_mm=0.9,
+    n_channels=124,
+    channel_spacing_mm=1.4,
+    n_rows=124,
+    row_spacing_mm=1.4,
     detector_offset_mm=0.1,
 )
-grid = ImageGrid(shape=(100, 96, 104), spacing_mm=(0.9, 0.9, 0.9), center_mm=(0.0, 1.0, -2.0))
+grid = ImageGrid(shape=(72, 70, 76), spacing_mm=(1.25, 1.25, 1.25), center_mm=(0.0, 1.0, -2.0))
 projections = phantom.projections(panel)
 circular = to_hounsfield(fdk(projections, panel, grid, window="shepp-logan"), WATER_PER_MM)
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
 u_mm, v_mm = panel.channels_mm, panel.rows_mm
-for axis, view in zip(axes, (0, 75, 150), strict=True):
+for axis, view in zip(axes, (0, 45, 90), strict=True):
     axis.imshow(projections[view], cmap="gray", origin="lower", extent=(u_mm[0], u_mm[-1], v_mm[0], v_mm[-1]))
     axis.set(title=f"{np.rad2deg(panel.angles_rad[view]):.0f} degrees", xlabel="channel u / mm")
 axes[0].set_ylabel("row v / mm")
@@ -72,13 +72,13 @@ rows = {"n_rows": 16, "row_spacing_mm": 1.6}
 collimation_mm = 16 * 1.6 * 300.0 / 540.0
 helix = ConeBeam.helical(
     pitch_mm=collimation_mm,
-    n_turns=10,
-    n_views_per_turn=240,
+    n_turns=9,
+    n_views_per_turn=120,
     source_axis_mm=300.0,
     source_detector_mm=540.0,
     detector="curved",
-    n_channels=151,
-    channel_spacing_mm=1.25,
+    n_channels=121,
+    channel_spacing_mm=1.56,
     detector_offset_mm=0.3,
     **rows,
 )
@@ -97,7 +97,7 @@ axis.legend()
 # ----------------------
 # In the plane of the source both are right. Above and below it the rays of the circle pass the discs ever
 # more slanted: their flat faces smear, and the value of the body falls a little. The helix sees every disc
-# from its own height.
+# from its own height. The fine ripples in the slice come from the small number of views.
 
 truth = to_hounsfield(phantom.image(grid), WATER_PER_MM)
 volumes = {"truth": truth, "fdk, one turn": circular, "wfbp, helix": helical}
@@ -133,7 +133,7 @@ axis.legend()
 # %%
 # How right
 # ---------
-# The mean of water near the plane of the source and far from it, within 12 mm about the axis, discs left out.
+# The mean of a piece of water near the plane of the source and far from it.
 
 z, y, x = np.meshgrid(z_mm, y_mm, x_mm, indexing="ij")
 flat = (np.hypot(y + 4.0, x + 16.0) < 6.0) & (np.abs(truth) < 0.5)
@@ -148,6 +148,6 @@ for name, low, high in (("near the plane", 0.0, 3.0), ("25 to 30 mm away", 25.0,
 # A grid may be any part of a volume. Slabs of few slices bound the memory, and projections may stay in a file
 # that is mapped into memory: the values are those of the whole.
 
-part = ImageGrid(shape=(10, 96, 104), spacing_mm=grid.spacing_mm, center_mm=(z_mm[20:30].mean(), 1.0, -2.0))
+part = ImageGrid(shape=(10, 70, 76), spacing_mm=grid.spacing_mm, center_mm=(z_mm[20:30].mean(), 1.0, -2.0))
 slab = to_hounsfield(fdk(projections, panel, part, window="shepp-logan"), WATER_PER_MM)
 print(f"largest difference {np.abs(slab - circular[20:30]).max():.3f} HU")

@@ -115,6 +115,16 @@ def test_flat_field_indices_are_those_written_out() -> None:
     assert whole.value == pytest.approx(100 * np.ptp(tiles) / mean, rel=0.01)
 
 
+def test_tiles_are_square_in_millimetres_for_pixels_that_are_not() -> None:
+    """Lines of 0.5 mm and columns of 1.25 mm: tiles of 20 by 8 pixels, seven by seven between the margins."""
+    clean = np.full((180, 72), 300.0)
+    clean[20 + 40 : 20 + 60, 8 + 24 : 8 + 32] = 330.0
+    whole, _ = flat_field_uniformity(clean, (0.5, 1.25), tile_mm=10.0, margin_mm=10.0)
+    assert whole.details["tiles"] == 49
+    mean = (48 * 300 + 330) / 49
+    assert whole.details["as seen (%)"] == pytest.approx(100 * 30 / mean)
+
+
 def test_what_cannot_be_measured_is_refused_with_the_reason(rng: np.random.Generator) -> None:
     image = np.abs(100 + rng.standard_normal(GRID.shape))
     whole = np.ones(GRID.shape)

@@ -22,7 +22,9 @@ def test_errors_of_known_size(scene: np.ndarray) -> None:
     assert rmse(off, scene) == pytest.approx(3 * math.sqrt(20 / scene.size))
     region = np.zeros(scene.shape)
     region[5:13, 7:12] = 1
-    assert rmse(off, scene, region=region) == pytest.approx(3 * math.sqrt(0.5))
+    outside = off.copy()
+    outside[30, 40] -= 50.0
+    assert rmse(outside, scene, region=region) == pytest.approx(3 * math.sqrt(0.5))
     assert psnr(off, scene, data_range=30.0) == pytest.approx(20 * math.log10(30 / rmse(off, scene)))
     assert psnr(off, scene) == pytest.approx(20 * math.log10(np.ptp(scene) / rmse(off, scene)))
 

@@ -56,6 +56,33 @@ def test_the_value_of_a_ball_in_the_plane_of_the_source(kind, detector):
 
 
 @pytest.mark.parametrize("detector", ["flat", "curved"])
+def test_the_value_of_a_ball_near_the_edge_of_a_wide_fan(detector):
+    near = {"source_axis_mm": 70.0, "source_detector_mm": 112.0, "n_channels": 131, "channel_spacing_mm": 0.9}
+    ball = Ellipsoid(value=0.02, semi_axes_mm=(11.0, 11.0, 11.0), center_mm=(2.0, 14.0, -13.0))
+    beam = scan("full", detector, n_views=300, row_spacing_mm=0.8, row_offset_mm=0.5, **near)
+    grid = ImageGrid(shape=(3, 18, 20), spacing_mm=(0.4, 0.8, 0.7), center_mm=(2.0, 14.2, -13.1))
+    volume = fdk(Phantom(shapes=(ball,)).projections(beam), beam, grid)
+    z, y, x = np.meshgrid(*grid.coordinates_mm, indexing="ij")
+    inside = np.sqrt((z - 2.0) ** 2 + (y - 14.0) ** 2 + (x + 13.0) ** 2) < 6.0
+    assert volume[inside].mean() == pytest.approx(0.02, rel=5e-4)
+
+
+@pytest.mark.parametrize("detector", ["flat", "curved"])
+@pytest.mark.parametrize("kind", SCANS)
+def test_a_bead_stands_where_it_is(kind, detector):
+    place = (3.7, -5.3, 9.4)
+    bead = Phantom(shapes=(Ellipsoid(value=1.0, semi_axes_mm=(1.9, 1.4, 1.4), center_mm=place),))
+    beam = scan(kind, detector, n_views=180)
+    grid = ImageGrid(shape=(15, 13, 14), spacing_mm=(0.6, 0.5, 0.5), center_mm=(3.6, -5.1, 9.3))
+    volume = fdk(bead.projections(beam), beam, grid, window="hann")
+    volume = np.where(volume > 0.1 * volume.max(), volume, 0.0)
+    for axis, expected in enumerate(place):
+        profile = volume.sum(axis=tuple(i for i in range(3) if i != axis))
+        center = profile @ grid.coordinates_mm[axis] / profile.sum()
+        assert center == pytest.approx(expected, abs=0.06)
+
+
+@pytest.mark.parametrize("detector", ["flat", "curved"])
 @pytest.mark.parametrize("kind", SCANS)
 def test_every_voxel_is_that_of_the_naive_loop(kind, detector):
     beam = scan(kind, detector, n_views=60)

@@ -9,6 +9,8 @@ from scipy.signal import hilbert
 from imgtech.geometry import ConvexArray, ImageGrid, LinearArray, PlaneWaves, PolarGrid, SphericalWaves
 from imgtech.phantoms import GaussianPulse, Scatterers, speckle, wires
 from imgtech.recon.ultrasound import (
+    axial_displacement,
+    axial_strain,
     color_doppler,
     delay_and_sum,
     estimate_sound_speed,
@@ -76,6 +78,32 @@ def test_the_uncertainty_of_a_velocity_is_its_scatter(rng):
     assert flow.velocity_m_s.mean() == pytest.approx(1540 * 4e3 / (4 * np.pi * 5e6) * 0.4, rel=0.005)
     assert scatter / stated < 1.0  # neighbouring products share a frame with the opposite sign
     assert scatter / stated > 0.3
+
+
+def test_strain_of_stretched_tissue(rng):
+    """Depths stretched by 0.4 % about 13 mm: displacement 0 there and growing away from the probe."""
+    waves = PlaneWaves.from_degrees([0], sampling_hz=20e6, start_s=9e-6, pulse_delay_s=0.2e-6)
+    probe = LinearArray(n_elements=48, pitch_mm=0.3, center_mm=0.5)
+    cloud = speckle(((9, 17), (-4, 5)), density_per_mm2=8, rng=rng)
+    grid = ImageGrid(shape=(80, 20), spacing_mm=(0.06, 0.2), center_mm=(13.0, 0.4))
+    images = []
+    for strain in (0.0, 0.004):
+        places = cloud.positions_mm + strain * (cloud.positions_mm - [13.0, 0.0]) * [1.0, 0.0]
+        rf = Scatterers(places, cloud.amplitudes).echoes(
+            probe, waves, pulse=PULSE, n_samples=420, sound_speed_m_s=1480, dtype=np.float64
+        )
+        settings = {"f_number": 2.0, "sound_speed_m_s": 1480, "center_hz": 5e6}
+        images.append(delay_and_sum(rf_to_iq(rf, waves, center_hz=5e6), probe, waves, grid, **settings))
+    moved = axial_displacement(*images, center_hz=5e6, sound_speed_m_s=1480, window=(9, 9))
+    z = grid.coordinates_mm[0]
+    slope, _ = np.polyfit(z - 13.0, np.median(moved, axis=1), 1)
+    assert slope == pytest.approx(0.004, rel=0.1)
+    assert np.median(moved[38:42]) == pytest.approx(0.0, abs=0.001)
+    assert np.median(axial_strain(moved, spacing_mm=0.06, n_window=41)) == pytest.approx(0.004, rel=0.15)
+    with pytest.raises(ValueError, match="n_window must be odd and at most 80"):
+        axial_strain(moved, spacing_mm=0.06, n_window=81)
+    with pytest.raises(ValueError, match="after must have shape"):
+        axial_displacement(images[0], images[1][1:], center_hz=5e6)
 
 
 def test_power_and_spectrum():

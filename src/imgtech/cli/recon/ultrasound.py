@@ -78,7 +78,10 @@ def _read(path: Path, given: dict[str, float]) -> ChannelData:
 
 def _is_picmus(path: Path) -> bool:
     h5py = require("h5py", "raw")
-    return path.is_file() and bool(h5py.is_hdf5(path)) and "US" in h5py.File(path, "r")
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return "US" in file
 
 
 def _fan(

@@ -150,7 +150,8 @@ def ring_artefact(
     cells = np.where(inside, sector * n + ring, 0)
     means, totals = _means(pixels, inside.astype(np.float64), cells, (_PARTS, n))
     return pattern(
-        means, totals, inner + (np.arange(n) + 0.5) * step, order=count("trend_order", trend_order, 0),
+        means, totals, np.asarray(inner + (np.arange(n) + 0.5) * step, np.float64),
+        order=count("trend_order", trend_order, 0),
         name="ring artefact", place="radius (mm)", source=_IEC, algorithm="ring-artefact-1",
     )  # fmt: skip
 
@@ -247,4 +248,5 @@ def _means(
     flat, w = cells.ravel(), weights.ravel()
     totals = np.bincount(flat, w, size)[:size].reshape(shape)
     sums = np.bincount(flat, w * pixels.ravel(), size)[:size].reshape(shape)
-    return np.divide(sums, totals, out=np.zeros(shape), where=totals > 0), totals
+    found = np.divide(sums, totals, out=np.zeros(shape), where=totals > 0)
+    return found, np.asarray(totals, np.float64)

@@ -19,7 +19,7 @@ _AAPM = Source(document="AAPM Report 284", edition="2021", clause="geometric acc
 _ALGORITHM = "distortion-rigid-2"
 _FEWEST = 4
 _TRIALS = 200
-_DOUBT = 0.8
+_DOUBT = 0.9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,11 +9,12 @@ import numpy.typing as npt
 import scipy  # scipy.interpolate is loaded at first use: it takes longer than all else here
 
 from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam, sample_positions
+from imgtech.recon.ct._kernels_rebin import ORDER, along_views, combine, knot_factors
 from imgtech.recon.ct.weights import LARGEST_GAP_RATIO
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
-_DEGREE = 5
+_DEGREE = ORDER - 1
 _WRAPPED_VIEWS = 24  # the influence of a sample on a quintic spline falls by 0.43 a sample
 _SAME_ANGLE_RAD = 1e-9
 _SMALLEST_TRUST = 1e-6
@@ -45,19 +46,19 @@ def to_parallel(stack: FloatArray, fan: FanBeam, grid: ImageGrid) -> tuple[Float
     theta = np.asarray(begin + np.arange(n_theta) * (np.pi / n_theta), dtype=np.float64)
     parallel = ParallelBeam(angles_rad=theta, n_channels=len(channels_mm), channel_spacing_mm=spacing_mm)
     sinograms = np.empty((len(stack), *parallel.shape), stack.dtype)
-    for number, sinogram in enumerate(stack):
-        views = _along_channels(sinogram, fan, gamma[seen])[order]
-        spline = _along_views(views, angles, is_turn)
-        total, weight = np.zeros(parallel.shape), np.zeros(parallel.shape)
-        for column, j in enumerate(np.flatnonzero(seen)):
-            curve = scipy.interpolate.BSpline(spline.t, np.ascontiguousarray(spline.c[:, column]), _DEGREE)
-            for turn, target in ((0.0, j), (np.pi, len(gamma) - 1 - j)):
-                trust, beta = _trust_of_views(theta + turn + gamma[j], angles, fan.half_fan_rad, is_turn)
-                total[:, target] += trust * trust_mm[j] * curve(beta)
-                weight[:, target] += trust * trust_mm[j]
-        if (weight <= 0.0).any():
+    out = np.empty(parallel.shape[::-1])
+    for sinogram, target in zip(stack, sinograms, strict=True):
+        views = _along_channels(sinogram, fan, gamma[seen])
+        spline = _along_views(views.T[order], angles, is_turn)
+        factors = np.zeros((len(spline.t), ORDER * (ORDER - 1) // 2))
+        knot_factors(spline.t, factors)
+        first, scan = int(np.argmax(seen)), (is_turn, angles[0], angles[-1])
+        limits = 2 * fan.half_fan_rad, _SMALLEST_TRUST, _SAME_ANGLE_RAD
+        curves = np.ascontiguousarray(spline.c.T)
+        along_views(curves, spline.t, factors, first, gamma, theta, trust_mm, *scan, *limits, out)
+        if np.isnan(out).any():
             raise ValueError(_not_covered(fan))
-        sinograms[number] = total / weight
+        target[:] = out.T
     return sinograms, parallel
 
 
@@ -103,9 +104,10 @@ def _sorted_views(angles_rad: Floats) -> tuple[Floats, npt.NDArray[np.intp], flo
 def _along_views(views: Floats, angles: Floats, is_turn: bool) -> scipy.interpolate.BSpline:
     """Spline through the views of one slice, those of the same angle averaged, closed if a full turn."""
     first = np.flatnonzero(np.diff(angles, prepend=-np.inf) > _SAME_ANGLE_RAD)
-    repeats = np.diff(first, append=len(angles))
-    views = np.add.reduceat(views, first, axis=0) / repeats[:, None]
-    angles = angles[first]
+    if len(first) < len(angles):
+        repeats = np.diff(first, append=len(angles))
+        views = np.add.reduceat(views, first, axis=0) / repeats[:, None]
+        angles = angles[first]
     if is_turn:
         n = min(len(angles), _WRAPPED_VIEWS)
         views = np.concatenate([views[-n:], views, views[:n]])
@@ -114,12 +116,17 @@ def _along_views(views: Floats, angles: Floats, is_turn: bool) -> scipy.interpol
 
 
 def _along_channels(sinogram: FloatArray, fan: FanBeam, gamma: Floats) -> Floats:
+    """Values at fan angles, ``(angle, view)``, from a spline along the channels of every view."""
     distance = fan.source_detector_mm
     positions_mm = distance * (np.tan(gamma) if fan.detector == "flat" else gamma)
     spline = scipy.interpolate.make_interp_spline(
         fan.channels_mm, sinogram.astype(np.float64), k=_DEGREE, axis=-1
     )
-    return np.asarray(spline(positions_mm))
+    taps = scipy.interpolate.BSpline.design_matrix(positions_mm, spline.t, _DEGREE)
+    first, weights = taps.indices[::ORDER].astype(np.int64), taps.data.reshape(-1, ORDER)
+    out = np.empty((len(positions_mm), len(sinogram)))
+    combine.sized(out.size * ORDER)(np.ascontiguousarray(spline.c), first, weights, out)
+    return out
 
 
 def _trust_of_channels(channels_mm: Floats, measured_mm: Floats) -> Floats:
@@ -127,19 +134,6 @@ def _trust_of_channels(channels_mm: Floats, measured_mm: Floats) -> Floats:
     overlap_mm = min(-measured_mm[0], measured_mm[-1])
     distance_mm = np.minimum(channels_mm - measured_mm[0], measured_mm[-1] - channels_mm)
     return np.asarray(np.clip(distance_mm / overlap_mm, _SMALLEST_TRUST, 1.0))
-
-
-def _trust_of_views(
-    beta: Floats, angles: Floats, half_fan_rad: float, is_turn: bool
-) -> tuple[Floats, Floats]:
-    """Trust in the reading at every view angle, and the angle brought into the range of the scan."""
-    if is_turn:
-        return np.ones_like(beta), np.mod(beta, 2 * np.pi)
-    beta = np.mod(beta - angles[0] + _SAME_ANGLE_RAD, 2 * np.pi) + angles[0] - _SAME_ANGLE_RAD
-    distance = np.minimum(beta - angles[0], angles[-1] - beta)
-    trust = np.clip(distance / (2 * half_fan_rad), _SMALLEST_TRUST, 1.0)
-    trust[distance < -2 * _SAME_ANGLE_RAD] = 0.0
-    return trust, np.clip(beta, angles[0], angles[-1])
 
 
 def _not_covered(fan: FanBeam) -> str:

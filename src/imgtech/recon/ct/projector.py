@@ -59,8 +59,8 @@ class Projector(LinearOperator):
 
     Notes
     -----
-    Memory beside image and data. Parallel: at most 12 MiB and two images. Fan: for each channel of each view
-    40 to 70 bytes, and running integrals or sums of 8 bytes a pixel twice. Cone: 8 bytes a voxel and about
+    Memory beside image and data. Parallel: at most 12 MiB and 1.3 images. Fan: for each channel of each view
+    135 to 140 bytes, and running integrals or sums of 8 bytes a pixel twice. Cone: 8 bytes a voxel and about
     60 MiB.
 
     Examples

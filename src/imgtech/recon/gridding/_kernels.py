@@ -125,16 +125,3 @@ def spread(samples, starts, corners, order, phases, weights, taps, fine):
                 local[:] = 0
                 _write(samples, begin, end, corners, order, phases, weights, taps, local)
                 _add(local, ty * TILE, tx * TILE, side, fine)
-
-
-@kernel(parallel=True)
-def window_weights(distances, coefficients, out):
-    """Piecewise polynomials of the distance, one a tap: ``distances`` in -1 to 1, highest power first."""
-    n_points, n_taps = out.shape[0], out.shape[1]
-    for block in numba.prange((n_points + 4095) // 4096):
-        for i in range(numba.uint64(4096 * block), numba.uint64(min(n_points, 4096 * (block + 1)))):
-            for t in range(numba.uint64(n_taps)):
-                out[i, t] = coefficients[0, t]
-            for power in range(numba.uint64(1), numba.uint64(coefficients.shape[0])):
-                for t in range(numba.uint64(n_taps)):
-                    out[i, t] = out[i, t] * distances[i] + coefficients[power, t]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from scipy.fft import next_fast_len
 
 from imgtech.geometry import ImageGrid, Trajectory
-from imgtech.recon.gridding._kernels import TILE, window_weights
+from imgtech.recon.gridding._kernels import TILE
+from imgtech.recon.gridding._kernels_plan import find_tiles, place_points, sort_tiles
 from imgtech.recon.gridding.window import correction, kaiser_bessel
 
 OVERSAMPLING = 2.0
@@ -39,6 +41,11 @@ class Plan:
         """The arguments that both kernels share."""
         return self.starts, self.corners, self.order, self.phases, self.weights, (0,) * self.width
 
+    @property
+    def flat_points(self) -> tuple[Any, ...]:
+        """The same with the weights in one row, as the kernels for many coils take them."""
+        return (*self.points[:4], self.weights.reshape(-1), (0,) * self.width)
+
 
 def kernel_width(tolerance: float) -> int:
     """Fewest bins with which the error stays below ``tolerance``."""
@@ -51,24 +58,28 @@ def make_plan(trajectory: Trajectory, grid: ImageGrid, tolerance: float) -> Plan
     width = kernel_width(tolerance)
     number = np.float32 if tolerance >= 1e-6 else np.float64
     positions = trajectory.positions_per_mm.reshape(-1, 2)
+    n_points = len(positions)
     fine_shape = (_fine_size(grid.shape[0]), _fine_size(grid.shape[1]))
-    bins = positions * np.array(grid.spacing_mm) * np.array(fine_shape)
-    first = np.ceil(bins - width / 2)
-    weights = _weights((first - bins).ravel(), width).reshape(*bins.shape, width)
-    start = np.mod(first, fine_shape).astype(np.int64)
-    tile = start[:, 0] // TILE * (fine_shape[1] // TILE) + start[:, 1] // TILE
-    order = np.argsort(tile, kind="stable")
-    n_tiles = fine_shape[0] * fine_shape[1] // TILE**2
+    bins = positions * (np.array(grid.spacing_mm) * np.array(fine_shape))
+    tiles = np.empty(n_points, np.int64)
+    find_tiles.sized(16 * n_points)(bins, width, fine_shape, tiles)
+    starts = np.empty(fine_shape[0] * fine_shape[1] // TILE**2 + 1, np.int64)
+    order = np.empty(n_points, np.int64)
+    sort_tiles(tiles, starts, order)
     origin = np.array([c[n // 2] for c, n in zip(grid.coordinates_mm, grid.shape, strict=True)])
-    turn = -2 * np.pi * (positions @ origin)
-    phases = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    corners = np.empty((n_points, 2), np.int32)
+    phases, weights = np.empty((n_points, 2), number), np.empty((n_points, 2, width), number)
+    fits = _window_fits(width, tolerance)
+    place_points.sized(2 * weights.size * len(fits))(
+        bins, positions @ origin, order, width, fine_shape, fits, corners, phases, weights
+    )
     return Plan(
         fine_shape=fine_shape,
-        starts=np.searchsorted(tile[order], np.arange(n_tiles + 1)),
-        corners=np.ascontiguousarray((start % TILE)[order], dtype=np.int32),
+        starts=starts,
+        corners=corners,
         order=order,
-        phases=phases[order].astype(number),
-        weights=weights[order].astype(number),
+        phases=phases,
+        weights=weights,
         correction=(
             correction(grid.shape[0], fine_shape[0], width, OVERSAMPLING) * grid.spacing_mm[0],
             correction(grid.shape[1], fine_shape[1], width, OVERSAMPLING) * grid.spacing_mm[1],
@@ -81,20 +92,25 @@ def _fine_size(n: int) -> int:
     return 2 * TILE * int(next_fast_len(int(np.ceil(OVERSAMPLING * n / (2 * TILE)))))
 
 
-def _weights(offset: npt.NDArray[np.float64], width: int) -> npt.NDArray[np.float64]:
-    """The window at every tap of points whose first tap lies ``offset`` bins away, -width/2 to 1 more.
+@lru_cache(maxsize=32)
+def _window_fits(width: int, tolerance: float) -> npt.NDArray[np.float64]:
+    """Polynomials, one a tap, of twice the distance from the first tap to the point plus ``width`` - 1.
 
-    At one tap the window is an entire function of the offset; a polynomial of this degree follows it to
-    rounding.
+    At one tap the window is an entire function of that distance, -1 to 1. The lowest degree is taken that
+    follows it a thousand times closer than ``tolerance``, or to rounding. Shape (power, tap), the
+    highest power first.
     """
-    degree = 2 * width + 6
-    nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    taps = kaiser_bessel((nodes[:, None] + 1 - width) / 2 + np.arange(width), width, OVERSAMPLING)
-    fits = np.zeros((degree + 1, width))  # highest power first
-    for tap, values in enumerate(taps.T):
-        fit = np.polynomial.Chebyshev.fit(nodes, values, degree, domain=[-1, 1])
-        powers = fit.convert(kind=np.polynomial.Polynomial).coef
-        fits[degree + 1 - len(powers) :, tap] = powers[::-1]
-    out = np.empty((len(offset), width))
-    window_weights.sized(out.size * degree)(2 * offset + width - 1, fits, out)
-    return out
+    checks = np.linspace(-1, 1, 64)
+    exact = kaiser_bessel((checks[:, None] + 1 - width) / 2 + np.arange(width), width, OVERSAMPLING)
+    for degree in range(width, 2 * width + 7):
+        nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
+        taps = kaiser_bessel((nodes[:, None] + 1 - width) / 2 + np.arange(width), width, OVERSAMPLING)
+        series = np.polynomial.chebyshev.chebfit(nodes, taps, degree)
+        fits = np.zeros((degree + 1, width))
+        for tap, terms in enumerate(series.T):
+            powers = np.polynomial.chebyshev.cheb2poly(terms)
+            fits[degree + 1 - len(powers) :, tap] = powers[::-1]
+        found = np.vander(checks, degree + 1) @ fits
+        if np.abs(found - exact).max() < max(1e-3 * tolerance, 1e-14):
+            break
+    return fits

@@ -13,6 +13,7 @@ from imgtech._core.jit import thread_count
 from imgtech._core.validate import ComplexArray, complex_image, positive
 from imgtech.geometry import ImageGrid, Trajectory
 from imgtech.recon.gridding._kernels import interpolate, spread
+from imgtech.recon.gridding._kernels_coils import COILS, interpolate_coils, spread_coils
 from imgtech.recon.gridding._plan import Plan, make_plan
 from imgtech.recon.linop import LinearOperator
 
@@ -116,10 +117,14 @@ class Nufft(LinearOperator):
         images = complex_image("x", x, (2, 3), self.grid.shape)
         plan = self._plan
         out = np.empty((images.size // int(np.prod(self.grid.shape)), len(plan.order)), images.dtype)
-        fine = np.empty(plan.fine_shape, images.dtype)
-        for image, samples in zip(images.reshape(-1, *self.grid.shape), out, strict=True):
-            fine = _to_fine(image, plan, fine)
-            interpolate.sized(plan.weights.size * plan.width)(_parts(fine), *plan.points, _parts(samples))
+        each = images.reshape(-1, *self.grid.shape)
+        for block in _blocks(len(each)):
+            fine = _to_fine(each[block], plan)
+            work = plan.weights.size * plan.width * (block.stop - block.start)
+            if block.stop - block.start == 1:
+                interpolate.sized(work)(_rows(fine), *plan.points, _parts(out[block.start]))
+            else:
+                interpolate_coils.sized(work)(_rows(fine), *plan.flat_points, _parts(out[block]))
         return out.reshape(images.shape[:-2] + self.trajectory.shape)
 
     def adjoint(self, y: npt.ArrayLike) -> ComplexArray:
@@ -145,11 +150,20 @@ class Nufft(LinearOperator):
         plan = self._plan
         flat = np.ascontiguousarray(samples.reshape(-1, len(plan.order)))
         images = np.empty((len(flat), *self.grid.shape), flat.dtype)
-        fine = np.empty(plan.fine_shape, flat.dtype)
-        for one, image in zip(flat, images, strict=True):
-            spread.sized(plan.weights.size * plan.width)(_parts(one), *plan.points, _parts(fine))
-            fine = _from_fine(fine, plan, image)
+        for block in _blocks(len(flat)):
+            fine = np.empty((*plan.fine_shape, block.stop - block.start), flat.dtype)
+            work = plan.weights.size * plan.width * (block.stop - block.start)
+            if block.stop - block.start == 1:
+                spread.sized(work)(_parts(flat[block.start]), *plan.points, _rows(fine))
+            else:
+                spread_coils.sized(work)(_parts(flat[block]), *plan.flat_points, _rows(fine))
+            _from_fine(fine, plan, images[block])
         return images.reshape(samples.shape[: samples.ndim - n_axes] + self.grid.shape)
+
+
+def _blocks(n_coils: int) -> list[slice]:
+    """Coils that go through the kernels together."""
+    return [slice(c, min(c + COILS, n_coils)) for c in range(0, n_coils, COILS)]
 
 
 def _parts(values: ComplexArray) -> npt.NDArray[np.floating[Any]]:
@@ -157,29 +171,36 @@ def _parts(values: ComplexArray) -> npt.NDArray[np.floating[Any]]:
     return values.view(values.real.dtype)
 
 
-def _to_fine(image: ComplexArray, plan: Plan, fine: ComplexArray) -> ComplexArray:
-    """Correct for the window, pad with zeros and transform into ``fine``; the origin is bin 0."""
-    (n_rows, n_columns), (ny, nx) = image.shape, plan.fine_shape
+def _rows(fine: ComplexArray) -> npt.NDArray[np.floating[Any]]:
+    """The fine grid ``(y, x, coil)`` as real rows."""
+    return _parts(fine).reshape(len(fine), -1)
+
+
+def _to_fine(images: ComplexArray, plan: Plan) -> ComplexArray:
+    """Correct for the window, pad with zeros and transform; the origin is bin 0, coils come last."""
+    (n_coils, n_rows, n_columns), (ny, nx) = images.shape, plan.fine_shape
     down, right = n_rows // 2, n_columns // 2
-    weights = (plan.correction[0][:, None] * plan.correction[1]).astype(image.real.dtype)
-    rows = np.zeros((n_rows, nx), image.dtype)
-    np.multiply(image[:, right:], weights[:, right:], out=rows[:, : n_columns - right])
-    np.multiply(image[:, :right], weights[:, :right], out=rows[:, nx - right :])
+    weights = (plan.correction[0][:, None] * plan.correction[1]).astype(images.real.dtype)
+    rows = np.zeros((n_rows, nx, n_coils), images.dtype)
+    for c, image in enumerate(images):
+        np.multiply(image[:, right:], weights[:, right:], out=rows[:, : n_columns - right, c])
+        np.multiply(image[:, :right], weights[:, :right], out=rows[:, nx - right :, c])
     rows = scipy_fft.fft(rows, axis=1, overwrite_x=True, workers=thread_count())
+    fine = np.empty((ny, nx, n_coils), images.dtype)
     fine[: n_rows - down] = rows[down:]
     fine[n_rows - down : ny - down] = 0
     fine[ny - down :] = rows[:down]
     return np.ascontiguousarray(scipy_fft.fft(fine, axis=0, overwrite_x=True, workers=thread_count()))
 
 
-def _from_fine(fine: ComplexArray, plan: Plan, image: ComplexArray) -> ComplexArray:
-    """The adjoint of :func:`_to_fine`, step by step; writes ``image`` and returns the used-up grid."""
-    (n_rows, n_columns), (ny, nx) = image.shape, plan.fine_shape
+def _from_fine(fine: ComplexArray, plan: Plan, images: ComplexArray) -> None:
+    """The adjoint of :func:`_to_fine`, step by step, into ``images``; uses up the grid."""
+    (_, n_rows, n_columns), (ny, nx) = images.shape, plan.fine_shape
     down, right = n_rows // 2, n_columns // 2
-    weights = (plan.correction[0][:, None] * plan.correction[1]).astype(image.real.dtype)
+    weights = (plan.correction[0][:, None] * plan.correction[1]).astype(images.real.dtype)
     fine = scipy_fft.ifft(fine, axis=0, norm="forward", overwrite_x=True, workers=thread_count())
     rows = np.concatenate([fine[ny - down :], fine[: n_rows - down]])
     rows = scipy_fft.ifft(rows, axis=1, norm="forward", overwrite_x=True, workers=thread_count())
-    np.multiply(rows[:, : n_columns - right], weights[:, right:], out=image[:, right:])
-    np.multiply(rows[:, nx - right :], weights[:, :right], out=image[:, :right])
-    return np.ascontiguousarray(fine)
+    for c, image in enumerate(images):
+        np.multiply(rows[:, : n_columns - right, c], weights[:, right:], out=image[:, right:])
+        np.multiply(rows[:, nx - right :, c], weights[:, :right], out=image[:, :right])

@@ -3,6 +3,8 @@
 from imgtech.recon.mri.cartesian import cartesian, root_sum_of_squares
 from imgtech.recon.mri.cg_sense import cg_sense
 from imgtech.recon.mri.combine import CompressedCoils, compress_coils, roemer_combine
+from imgtech.recon.mri.compressed import l1_wavelet, total_variation
+from imgtech.recon.mri.delays import GradientDelays, gradient_delays
 from imgtech.recon.mri.espirit import espirit_maps, projection_residual
 from imgtech.recon.mri.fft import image_to_kspace, kspace_to_image
 from imgtech.recon.mri.ghost import GhostPhase, correct_ghost, ghost_phase, navigator_phase
@@ -19,6 +21,7 @@ from imgtech.recon.mri.windows import kspace_window
 __all__ = [
     "CompressedCoils",
     "GhostPhase",
+    "GradientDelays",
     "GrappaNoise",
     "Replicas",
     "SenseResult",
@@ -28,12 +31,14 @@ __all__ = [
     "correct_ghost",
     "espirit_maps",
     "ghost_phase",
+    "gradient_delays",
     "grappa",
     "grappa_noise",
     "gridding",
     "image_to_kspace",
     "kspace_to_image",
     "kspace_window",
+    "l1_wavelet",
     "navigator_phase",
     "noise_covariance",
     "paravision_images",
@@ -47,4 +52,5 @@ __all__ = [
     "root_sum_of_squares",
     "sense",
     "snr_units",
+    "total_variation",
 ]

@@ -8,8 +8,7 @@ import numpy.typing as npt
 from imgtech._core.validate import ComplexArray, complex_image, floats
 from imgtech.geometry import ImageGrid, Trajectory
 from imgtech.recon.gridding import Nufft
-
-_STRAIGHT = 1e-6  # largest departure from even spokes, in units of the sample step
+from imgtech.recon.mri._spokes import STRAIGHT, spokes_of
 
 
 def radial_density(trajectory: Trajectory) -> npt.NDArray[np.float64]:
@@ -56,21 +55,9 @@ def radial_density(trajectory: Trajectory) -> npt.NDArray[np.float64]:
     >>> bool(abs(weights.sum() / (np.pi * 0.25**2) - 1) < 0.01)
     True
     """
-    k = trajectory.positions_per_mm
-    if trajectory.ndim != 2 or k.ndim != 3 or k.shape[1] < 2:
-        raise ValueError(f"trajectory must have the shape (spoke, sample) in a plane, got {k.shape}")
-    along = k[:, -1] - k[:, 0]
-    step = np.hypot(along[:, 0], along[:, 1]) / (k.shape[1] - 1)
-    if not step.all():
-        raise ValueError("trajectory must have spokes with an extent, got one without")
-    direction = along / (step[:, None] * (k.shape[1] - 1))
-    radius = (k * direction[:, None, :]).sum(-1)
-    even = radius[:, :1] + np.arange(k.shape[1]) * step[:, None]
-    departure = np.abs(k - even[..., None] * direction[:, None, :]).max() / step.min()
-    if departure > _STRAIGHT or (radius[:, 0] > 0).any() or (radius[:, -1] < 0).any():
-        raise ValueError("trajectory must have straight even spokes that cross the centre of k-space")
+    direction, step, radius = spokes_of(trajectory)
     position = radius / step[:, None]
-    before = np.floor(position + _STRAIGHT)
+    before = np.floor(position + STRAIGHT)
     theta = np.clip(np.where(before == 0, position, 0).sum(-1), 0, 1)
     share = np.maximum(0, 1 - np.abs(position))
     kink = (theta**2 - theta + 1 / 6)[:, None] * share

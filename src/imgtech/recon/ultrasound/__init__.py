@@ -22,11 +22,14 @@ from imgtech.recon.ultrasound.iq import rf_to_iq
 from imgtech.recon.ultrasound.scan_conversion import scan_convert
 from imgtech.recon.ultrasound.sound_speed import SoundSpeed, estimate_sound_speed
 from imgtech.recon.ultrasound.stolt import stolt_migration
+from imgtech.recon.ultrasound.strain import axial_displacement, axial_strain
 
 __all__ = [
     "DopplerMap",
     "SoundSpeed",
     "aperture_weights",
+    "axial_displacement",
+    "axial_strain",
     "capon",
     "coherence_factor",
     "color_doppler",

@@ -67,14 +67,14 @@ def _span(weight):
 
 
 @helper
-def _locate(transmit, receive, first, last, n_samples, index, fraction, inside):
+def _locate(transmit, receive, n, n_samples, index, fraction, inside):
     """Split delays into sample (in the padded trace), fraction and a flag: ``0 <= d <= n - 1``."""
     top = np.float64(n_samples - 1)
-    for j in range(first, last):
+    for j in range(n):
         delay = transmit[j] + receive[j]
         held = min(max(delay, 0.0), top)
         i = np.int32(held)
-        index[j] = i + PAD
+        index[j] = np.uint32(i) + np.uint32(PAD)
         fraction[j] = held - i
         inside[j] = 1.0 if held == delay else 0.0
 
@@ -87,32 +87,32 @@ def _lanczos(f, k):
 
 
 @helper
-def _gather(trace, v, index, fraction, first, last, kind, value):
-    """Interpolate value ``v`` of a padded trace ``(n, v)`` at all places of a line."""
+def _gather(trace, index, fraction, n, kind, value):
+    """Interpolate a padded trace at all places of a line."""
     if kind == 0:
-        for j in range(first, last):
-            value[j] = trace[index[j] + (np.uint32(1) if fraction[j] >= 0.5 else np.uint32(0)), v]
+        for j in range(n):
+            value[j] = trace[index[j] + (np.uint32(1) if fraction[j] >= 0.5 else np.uint32(0))]
     elif kind == 1:
-        for j in range(first, last):
+        for j in range(n):
             i = index[j]
-            a = trace[i, v]
-            value[j] = a + fraction[j] * (trace[i + np.uint32(1), v] - a)
+            a = trace[i]
+            value[j] = a + fraction[j] * (trace[i + np.uint32(1)] - a)
     elif kind == 2:
-        for j in range(first, last):
+        for j in range(n):
             i = index[j]
             f = fraction[j]
-            a, b = trace[i - np.uint32(1), v], trace[i, v]
-            c, d = trace[i + np.uint32(1), v], trace[i + np.uint32(2), v]
+            a, b = trace[i - np.uint32(1)], trace[i]
+            c, d = trace[i + np.uint32(1)], trace[i + np.uint32(2)]
             bend = a - 2.5 * b + 2.0 * c - 0.5 * d
             value[j] = b + 0.5 * f * (c - a + f * (2.0 * bend + f * (3.0 * (b - c) + d - a)))
     else:
-        for j in range(first, last):
+        for j in range(n):
             total = 0.0
             norm = 0.0
             for k in range(-2, 4):
                 w = _lanczos(fraction[j], k)
                 norm += w
-                total += w * trace[np.int64(index[j]) + k, v]
+                total += w * trace[np.int64(index[j]) + k]
             value[j] = total / norm
 
 
@@ -128,13 +128,13 @@ def sum_lines(
     data, transmit, points, elements, normals, aperture, width, per_mm, turns, start_turns, kind,
     receive_weights, transmit_weights, paired, out,
 ):  # fmt: skip
-    """Sum traces ``data (t, e, PAD + n + PAD, v)`` into ``out (line, t or 1, pixel, v)``.
+    """Sum traces ``data (t, e, v, PAD + n + PAD)`` into ``out (line, t or 1, pixel, v)``.
 
     ``transmit (t, line, pixel)`` holds delays to the first sample, ``points (line, 3, pixel)`` places.
     The tables of weights are ``(e or 0, line, pixel)`` and ``(t or 0, line, pixel)``. With ``paired``,
     values alternate between real and imaginary part.
     """
-    n_transmits, n_elements, n_padded, n_values = data.shape
+    n_transmits, n_elements, n_values, n_padded = data.shape
     n = points.shape[2]
     number = data.dtype.type
     for line in prange(points.shape[0]):
@@ -151,22 +151,27 @@ def sum_lines(
             if receive_weights.shape[0] > 0:
                 gain *= receive_weights[e, line]
             first, last = _span(gain)
-            for j in range(first, last):
-                re, im = _rotate(turns * delay[j], gain[j], 0.0)
+            inner = last - first  # counted from 0: a first index above it would keep the loops from vectors
+            way, strength = delay[first:last], gain[first:last]
+            for j in range(inner):
+                re, im = _rotate(turns * way[j], strength[j], 0.0)
                 weight[0, j] = number(re)
                 weight[1, j] = number(im)
             for t in range(n_transmits):
-                _locate(transmit[t, line], delay, first, last, n_padded - 2 * PAD, index, fraction, inside)
+                shot = transmit[t, line, first:last]
+                _locate(shot, way, inner, n_padded - 2 * PAD, index, fraction, inside)
                 for v in range(n_values):
-                    _gather(data[t, e], v, index, fraction, first, last, kind, value)
-                    total = sums[t, v]
-                    for j in range(first, last):
-                        total[j] += weight[0, j] * inside[j] * value[j]
+                    _gather(data[t, e, v], index, fraction, inner, kind, value)
+                    for j in range(inner):
+                        value[j] *= inside[j]
+                    total = sums[t, v, first:last]
+                    for j in range(inner):
+                        total[j] += weight[0, j] * value[j]
                     if turns != 0.0:
-                        other = sums[t, v + 1] if v % 2 == 0 else sums[t, v - 1]
+                        other = sums[t, v + 1, first:last] if v % 2 == 0 else sums[t, v - 1, first:last]
                         sign = number(1.0) if v % 2 == 0 else number(-1.0)
-                        for j in range(first, last):
-                            other[j] += sign * weight[1, j] * inside[j] * value[j]
+                        for j in range(inner):
+                            other[j] += sign * weight[1, j] * value[j]
         for t in range(n_transmits):
             total = out[line, min(t, out.shape[1] - 1)]
             for j in range(n):
@@ -191,7 +196,7 @@ def align_lines(
     Like :func:`sum_lines` for single frames, before the sum over elements. ``mask (line, pixel, e)`` gets
     the aperture weights, which are not applied.
     """
-    n_transmits, n_elements, n_padded, n_values = data.shape
+    n_transmits, n_elements, n_values, n_padded = data.shape
     n = points.shape[2]
     for line in prange(points.shape[0]):
         delay = np.empty(n)
@@ -203,18 +208,22 @@ def align_lines(
         for e in range(n_elements):
             _row(points[line], elements[e], normals[e], aperture, width, per_mm, delay, gain)
             first, last = _span(gain)
+            inner = last - first
+            way = delay[first:last]
             for j in range(n):
                 mask[line, j, e] = gain[j]
             for t in range(n_transmits):
-                _locate(transmit[t, line], delay, first, last, n_padded - 2 * PAD, index, fraction, inside)
+                shot = transmit[t, line, first:last]
+                _locate(shot, way, inner, n_padded - 2 * PAD, index, fraction, inside)
                 for v in range(n_values):
-                    _gather(data[t, e], v, index, fraction, first, last, kind, value[v])
-                for j in range(first, last):
-                    keep = inside[j] if gain[j] != 0.0 else 0.0
+                    _gather(data[t, e, v], index, fraction, inner, kind, value[v])
+                for j in range(inner):
+                    keep = inside[j] if gain[first + j] != 0.0 else 0.0
+                    to = out[line, first + j, e]
                     if n_values == 2:
-                        turn = turns * (transmit[t, line, j] + delay[j]) + start_turns[t]
+                        turn = turns * (shot[j] + way[j]) + start_turns[t]
                         re, im = _rotate(turn, keep * value[0, j], keep * value[1, j])
-                        out[line, j, e, 0] += re
-                        out[line, j, e, 1] += im
+                        to[0] += re
+                        to[1] += im
                     else:
-                        out[line, j, e, 0] += keep * value[0, j]
+                        to[0] += keep * value[0, j]

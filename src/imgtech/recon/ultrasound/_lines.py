@@ -27,7 +27,7 @@ class Lines:
     """A beamforming problem: what the kernels need that does not depend on the block of lines."""
 
     points_mm: npt.NDArray[np.float64]  # (line, 3, pixel)
-    traces: Array  # (t, e, PAD + n + PAD, v), real numbers
+    traces: Array  # (t, e, v, PAD + n + PAD), real numbers
     waves: Transmits
     probe: Probe
     aperture: tuple[float, ...]
@@ -163,9 +163,10 @@ def check_record(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, so
 
 
 def _padded(traces: Array) -> Array:
-    """Real numbers ``(t, e, PAD + n + PAD, v)``; real and imaginary part side by side."""
-    values = traces if traces.ndim == 4 else traces[..., None]
+    """Real numbers ``(t, e, v, PAD + n + PAD)``; real and imaginary part take turns along v."""
+    values = np.ascontiguousarray(traces if traces.ndim == 4 else traces[..., None])
+    values = values.view(values.real.dtype)
     t, e, n, v = values.shape
-    padded = np.zeros((t, e, n + 2 * PAD, v), dtype=traces.dtype)
-    padded[:, :, PAD : PAD + n] = values
-    return padded.view(padded.real.dtype)
+    padded = np.zeros((t, e, v, n + 2 * PAD), dtype=values.dtype)
+    padded[..., PAD : PAD + n] = values.swapaxes(2, 3)
+    return padded

@@ -354,7 +354,7 @@ def _aligned(lines: Lines, traces: Array) -> Iterator[tuple[slice, Array, npt.ND
     n_transmits, n_elements = traces.shape[:2]
     for part, arguments in lines.blocks(n_elements * 4 + n_transmits):
         n_lines, _, n = arguments[2].shape
-        out = np.zeros((n_lines, n, n_elements, lines.traces.shape[3]), dtype=lines.traces.dtype)
+        out = np.zeros((n_lines, n, n_elements, lines.traces.shape[2]), dtype=lines.traces.dtype)
         mask = np.empty((n_lines, n, n_elements), dtype=np.float32)
         _kernels_lines.align_lines.sized(out.size * n_transmits)(*arguments, out, mask)
         signals = out.view(traces.dtype)[..., 0] if np.iscomplexobj(traces) else out[..., 0]

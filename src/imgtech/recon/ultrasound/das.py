@@ -196,7 +196,7 @@ def _any_geometry(
     n_lines, _, n = lines.points_mm.shape
     receive = _weight_table("receive_weights", receive_weights, n_elements, grid)
     transmit = _weight_table("transmit_weights", transmit_weights, n_transmits, grid)
-    n_out, n_values = 1 if compound else n_transmits, lines.traces.shape[3]
+    n_out, n_values = 1 if compound else n_transmits, lines.traces.shape[2]
     out = np.zeros((n_lines, n_out, n, n_values), dtype=lines.traces.dtype)
     complex_data = np.iscomplexobj(traces)
     for part, arguments in lines.blocks(n_transmits):
