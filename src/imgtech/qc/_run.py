@@ -22,13 +22,20 @@ from imgtech.qc.protocols.gamma_flood import GAMMA_FLOOD_EDITIONS, gamma_flood
 from imgtech.qc.protocols.mr_epi_stability import MR_EPI_EDITIONS, mr_epi_stability
 from imgtech.qc.protocols.mr_magnet import MR_MAGNET_EDITIONS, mr_magnet
 from imgtech.qc.protocols.mr_snr_nema import MR_SNR_EDITIONS, mr_snr_nema
+from imgtech.qc.protocols.pet_nema_iq import (
+    JASZCZAK_EDITIONS,
+    PET_EDITIONS,
+    gamma_jaszczak,
+    pet_nema_iq,
+)
+from imgtech.qc.protocols.planar_xray import PLANAR_EDITIONS, PLANAR_MODALITIES, planar_xray
 from imgtech.qc.report import Report
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Protocol:
     editions: tuple[str, ...]
-    modality: str
+    modality: str | tuple[str, ...]
     n_images: tuple[int, int]
     measure: Callable[[Series, str], Report]
     with_repeat: Callable[[Series, Series, str], Report] | None = None
@@ -95,6 +102,24 @@ _PROTOCOLS = {
         modality="NM",
         n_images=(1, 1),
         measure=lambda series, edition: gamma_bars(series, edition=edition),
+    ),
+    "pet-nema-iq": _Protocol(
+        editions=PET_EDITIONS,
+        modality="PT",
+        n_images=(10, 10_000),
+        measure=lambda series, edition: pet_nema_iq(series, edition=edition),
+    ),
+    "gamma-jaszczak": _Protocol(
+        editions=JASZCZAK_EDITIONS,
+        modality="NM",
+        n_images=(10, 10_000),
+        measure=lambda series, edition: gamma_jaszczak(series, edition=edition),
+    ),
+    "planar-xray": _Protocol(
+        editions=PLANAR_EDITIONS,
+        modality=PLANAR_MODALITIES,
+        n_images=(1, 1),
+        measure=lambda series, edition: planar_xray(series, edition=edition),
     ),
     **{
         f"catphan-{model}": _Protocol(
@@ -240,7 +265,8 @@ def _without_number(name: str) -> str:
 
 def _fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
     low, high = known.n_images
-    return tuple(s for s in found if s.modality == known.modality and low <= s.n_images <= high)
+    kinds = (known.modality,) if isinstance(known.modality, str) else known.modality
+    return tuple(s for s in found if s.modality in kinds and low <= s.n_images <= high)
 
 
 def _chosen(info: SeriesInfo) -> tuple[str | None, float | None]:
