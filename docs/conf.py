@@ -5,8 +5,10 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+from ct_drawings import draw_beams
 from drawings import draw_all
 from flat_drawings import draw_flat
+from mr_drawings import draw_mr_phantoms
 from phantom_drawings import draw_phantoms
 from results import write_tables
 
@@ -61,6 +63,8 @@ suppress_warnings = ["config.cache"]
 
 HERE = Path(__file__).parent
 draw_all(HERE / "_static" / "drawings")
+draw_beams(HERE / "_static" / "drawings")
 draw_phantoms(HERE / "_static" / "drawings")
+draw_mr_phantoms(HERE / "_static" / "drawings")
 draw_flat(HERE / "_static" / "drawings")
 write_tables(HERE.parent / "benchmarks" / "results", HERE / "_static" / "tables")

@@ -16,6 +16,8 @@ def write_tables(results: Path, folder: Path) -> None:
         record = json.loads(path.read_text())
         if path.stem.startswith("coverage_"):
             covered.append(record)
+        elif "bias" in record:
+            (folder / f"{path.stem}.md").write_text(_bias(record))
         elif path.stem.startswith("poses_"):
             posed += record["cases"]
         elif path.stem == "traceability":
@@ -46,6 +48,30 @@ def _comparisons(record: dict[str, Any]) -> str:
     excluded = "; ".join(dict.fromkeys(c["excluded"] for c in record["comparisons"]))
     lines += ["", f"Measured on {where}, {packages}. Left out of the times: {excluded}."]
     lines += ["", "Checked before timing:", "", *checks]
+    return "\n".join(lines) + "\n"
+
+
+def _bias(record: dict[str, Any]) -> str:
+    lines = [
+        "| geometry | program | bias / % | standard deviation / % | MTF lost at 50 % / % |",
+        "|---|---|---|---|---|",
+    ]
+    for row in record["bias"]:
+        name = f"**{row['program']}**" if row["program"] == "imgtech" else row["program"]
+        if "refused" in row:
+            lines.append(f"| {row['geometry']} | {name} | refused | | |")
+            continue
+        mark = "" if row["window"] == "hann" else " (no window)"
+        lines.append(
+            f"| {row['geometry']} | {name} | {row['bias_percent']:+.4f} | {row['sd_percent']:.3f} "
+            f"| {row['loss_percent']:.2f}{mark} |"
+        )
+    refused = {
+        f"{row['program']}, {row['geometry']}: {row['refused'].split('(')[0].strip()}"
+        for row in record["bias"]
+        if "refused" in row
+    }
+    lines += ["", "Refused, in their words:", "", *(f"- {one}" for one in sorted(refused))]
     return "\n".join(lines) + "\n"
 
 

@@ -50,6 +50,7 @@ def study(case: Case, n_poses: int = POSES) -> dict[str, Any]:
     away: dict[str, list[float]] = {}
     inside: dict[str, list[bool]] = {}
     spread: dict[str, list[float]] = {}
+    left_out: dict[str, int] = {}
     errors: list[str] = []
     exceptions: list[str] = []
     start = time.perf_counter()
@@ -61,6 +62,9 @@ def study(case: Case, n_poses: int = POSES) -> dict[str, Any]:
             exceptions.append(f"pose {pose}: {type(error).__name__}: {error}")
             continue
         for name, value in (truth(report) if callable(truth) else truth).items():
+            if name not in {m.name for m in report.measurements}:
+                left_out[name] = left_out.get(name, 0) + 1
+                continue
             m = report[name]
             if m.value is None or m.uncertainty is None:
                 errors.append(f"pose {pose}, {name}: {m.error}")
@@ -83,6 +87,7 @@ def study(case: Case, n_poses: int = POSES) -> dict[str, Any]:
         "lowest item (%)": round(100 * min(float(np.mean(v)) for v in inside.values()), 1),
         "exceptions": exceptions,
         "errors": errors,
+        "left out of reports": left_out,
         "seconds": round(time.perf_counter() - start, 1),
         "by item": {
             name: {

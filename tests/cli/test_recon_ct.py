@@ -71,6 +71,18 @@ def test_dxchange_counts_with_a_dead_channel_and_the_axis_found(tmp_path, rng):
         assert value_of_disk(image, 81 * 0.6) == pytest.approx(0.02, rel=3e-3)
 
 
+def test_the_axis_as_a_channel_is_the_offset_of_the_detector(tmp_path):
+    sinogram = DISK.sinogram(PARALLEL)
+    for name, offset_mm in (("with", 0.9), ("without", 0.0)):
+        np.savez(
+            tmp_path / f"{name}.npz", sinogram=sinogram, angles_rad=PARALLEL.angles_rad,
+            channel_spacing_mm=0.6, detector_offset_mm=offset_mm,
+        )  # fmt: skip
+    _, known = recon(tmp_path / "with.npz", tmp_path / "a")
+    _, said = recon(tmp_path / "without.npz", tmp_path / "b", "--axis", AXIS)
+    np.testing.assert_allclose(said, known, atol=1e-7)
+
+
 @pytest.mark.parametrize("pages", ["slices", "views"])
 def test_tiff_sinograms_and_radiographs_with_their_fields(tmp_path, rng, pages):
     counts, white, dark = counts_of(DISK.sinogram(PARALLEL), rng)

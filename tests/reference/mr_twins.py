@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from imgtech.geometry import ImageGrid
 from imgtech.io import Series, SeriesTags
 from imgtech.phantoms import CoilSensitivities
-from imgtech.phantoms.twins import MrTwin, Placement, acr_mri_drawing, cosine_shading
+from imgtech.phantoms.twins import (
+    Cylinder,
+    MrSolid,
+    MrTwin,
+    Placement,
+    RampSlot,
+    acr_mri_drawing,
+    cosine_shading,
+)
+from imgtech.qc.roi import ellipse_region
+from imgtech.recon.mri import cartesian
 
 WATER = 1000.0
 ROLES = (1, 5, 7, 8, 9, 10, 11)
@@ -33,6 +44,7 @@ class MrScan:
     ghost: float = 0.0
     field_t: float = 1.5
     roles: tuple[int, ...] = ROLES
+    coils: CoilSensitivities | None = None
 
     @property
     def sensitivity(self) -> CoilSensitivities:
@@ -48,6 +60,9 @@ class MrScan:
     def series(self, twin: MrTwin, rng: np.random.Generator) -> Series:
         """Magnitude images with noise, as a reader would return them."""
         positions = self.positions_mm(acr_mri_drawing(twin.name.split()[-1]).roles_mm)
+        if self.coils is not None:
+            pixels = np.stack([self._reconstructed(twin, float(z), rng) for z in positions])
+            return as_series(pixels, self.grid, positions, self.field_t)
         pixels = twin.images(
             self.grid,
             positions,
@@ -59,6 +74,32 @@ class MrScan:
             rng=rng,
         )
         return as_series(pixels, self.grid, positions, self.field_t)
+
+    def _reconstructed(self, twin: MrTwin, position: float, rng: np.random.Generator) -> np.ndarray:
+        """k-space of all coils with noise, through the reconstruction."""
+        n = self.grid.shape
+        signal = twin.kspace(
+            self.grid, position, thickness_mm=self.thickness_mm, placement=self.placement, coils=self.coils
+        )
+        odd = np.where((np.arange(n[0]) - n[0] // 2) % 2, -1.0, 1.0)[:, None]
+        area = self.grid.spacing_mm[0] * self.grid.spacing_mm[1]
+        noise = rng.standard_normal((2, *signal.shape)) * self.sigma * area * math.sqrt(n[0] * n[1])
+        whole = signal * (1 + 1j * self.ghost * odd) + noise[0] + 1j * noise[1]
+        return cartesian(whole, spacing_mm=self.grid.spacing_mm, combine="rss")
+
+
+def head_coil(n_coils: int = 6) -> CoilSensitivities:
+    """Coils around the head whose root sum of squares is nearly even."""
+    angles = 2 * np.pi * np.arange(n_coils) / n_coils
+    k = 1 / 600.0
+    weights = [
+        [1.2, -0.25j * np.cos(a), 0.25j * np.cos(a), -0.25j * np.sin(a), 0.25j * np.sin(a)] for a in angles
+    ]
+    scale = np.exp(1j * angles)[:, None] / (1.2 * math.sqrt(n_coils))
+    return CoilSensitivities(
+        coefficients=np.array(weights) * scale,
+        frequencies_per_mm=np.array([(0, 0), (0, k), (0, -k), (k, 0), (-k, 0)], dtype=float),
+    )
 
 
 def as_series(pixels: np.ndarray, grid: ImageGrid, positions: Iterable[float], field_t: float) -> Series:
@@ -121,7 +162,7 @@ def acr_truth(scan: MrScan, twin: MrTwin) -> dict[str, float]:
             twin.facts[f"contrast of slice {role}"] * 5.0 / scan.thickness_mm
         )
     truth["percent integral uniformity"] = shading_piu(scan, drawing.uniform_area_mm2)
-    truth |= _ghosts(scan, high, drawing.uniform_area_mm2)
+    truth |= _ghosts(scan, twin, high, drawing.uniform_area_mm2)
     truth["signal-to-noise ratio"] = WATER * _mean_shading(scan, drawing.uniform_area_mm2) / scan.sigma
     return truth
 
@@ -131,26 +172,59 @@ def _contrast(share: float) -> float:
     return share / (1 - share)
 
 
-def _ghosts(scan: MrScan, radius_mm: float, area_mm2: float) -> dict[str, float]:
-    """The number of the ACR text, with the noise floor of magnitudes, and the height of the ghost itself."""
-    cy, cx = scan.placement.center_mm
-    half, level = scan.grid.fov_mm[0] / 2, WATER * _shade(scan, (cy, cx), math.sqrt(area_mm2 / math.pi))
-    heights = []
-    for side in (-1, 1):
-        y = cy + side * radius_mm + (side * half - cy - side * radius_mm) / 2
-        heights.append(scan.ghost * WATER * _shade(scan, (y - side * half, cx), 15.0))
-    means = [float(stats.rice.mean(h / scan.sigma, scale=scan.sigma)) for h in heights]
-    floor = scan.sigma * math.sqrt(math.pi / 2)
+def _ghosts(scan: MrScan, twin: MrTwin, radius_mm: float, area_mm2: float) -> dict[str, float]:
+    """Both numbers from slice 7 without noise: what truncation of k-space leaves in the air belongs to it.
+
+    The number of the ACR text is that of magnitudes with noise, whose mean is known in closed form.
+    """
+    quiet = dataclasses.replace(scan, sigma=0.0, roles=(7,)).series(twin, np.random.default_rng(0))
+    image = quiet.pixels[0].astype(np.float64)
+    center = scan.placement.center_mm
+    level = WATER * _shade(scan, center, math.sqrt(area_mm2 / math.pi))
+    n = 1 if scan.coils is None else scan.coils.n_coils
+    means, powers = [], []
+    for axis, side in ((0, -1), (0, 1), (1, -1), (1, 1)):
+        half = scan.grid.fov_mm[axis] / 2
+        edge = center[axis] + side * radius_mm
+        across = min(math.sqrt(1000 / math.pi) / 2, (side * (side * half - edge) - 4.0) / 2)
+        axes, place = [2 * math.sqrt(1000 / math.pi)] * 2, list(center)
+        axes[axis], place[axis] = across, (edge + side * half) / 2
+        inside = ellipse_region(scan.grid, center_mm=tuple(place), semi_axes_mm=tuple(axes)) > 0.5
+        means.append(float(_magnitude(image[inside], scan.sigma, n).mean()))
+        powers.append(float((image[inside] ** 2).mean()))
     return {
-        "percent signal ghosting": 50 * (sum(means) - 2 * floor) / level,
-        "ghosting without the noise floor": 100 * math.sqrt(np.mean(np.square(heights))) / level,
+        "percent signal ghosting": 50 * abs(means[0] + means[1] - means[2] - means[3]) / level,
+        "ghosting without the noise floor": 100
+        * math.sqrt(abs(powers[0] + powers[1] - powers[2] - powers[3]) / 2)
+        / level,
     }
 
 
+def _magnitude(height: np.ndarray, sigma: float, n_coils: int) -> np.ndarray:
+    """Mean of the root sum of squares of n noisy channels."""
+    bent = special.eval_genlaguerre(0.5, n_coils - 1, -((height / sigma) ** 2) / 2)
+    return sigma * math.sqrt(math.pi / 2) * bent
+
+
 def _shade(scan: MrScan, at: tuple[float, float], radius_mm: float) -> float:
+    """Mean sensitivity over a disk: of one coil in closed form, of several by points of their root sum."""
+    if scan.coils is not None:
+        return float(_root_sum(scan.coils, *_disk_points(at, radius_mm)).mean())
     s = at[1] * math.cos(scan.shading_rad) + at[0] * math.sin(scan.shading_rad)
     wave = math.sin(2 * math.pi * s / scan.period_mm)
     return 1 + scan.shading * wave * _jinc(radius_mm, scan.period_mm)
+
+
+def _root_sum(coils: CoilSensitivities, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    waves = np.exp(2j * np.pi * np.tensordot(coils.frequencies_per_mm, np.stack([y, x]), axes=1))
+    return np.sqrt((np.abs(np.tensordot(coils.coefficients, waves, axes=1)) ** 2).sum(axis=0))
+
+
+def _disk_points(at: tuple[float, float], radius_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points spread evenly over a disk (sunflower)."""
+    i = np.arange(300)
+    r, a = radius_mm * np.sqrt((i + 0.5) / 300), i * math.pi * (3 - math.sqrt(5))
+    return at[0] + r * np.sin(a), at[1] + r * np.cos(a)
 
 
 def _uniform_center(scan: MrScan) -> tuple[float, float]:
@@ -168,11 +242,97 @@ def _mean_shading(scan: MrScan, area_mm2: float) -> float:
 
 
 def shading_piu(scan: MrScan, area_mm2: float, disk_mm2: float = 100.0) -> float:
-    """PIU of the shading alone: the disk of 1 cm2 at all places along its direction."""
+    """PIU of the shading alone: the disk of 1 cm2 at all places in the large one."""
     cy, cx = _uniform_center(scan)
-    s = cx * math.cos(scan.shading_rad) + cy * math.sin(scan.shading_rad)
     small = math.sqrt(disk_mm2 / math.pi)
     reach = math.sqrt(area_mm2 / math.pi) - small
-    along = np.linspace(s - reach, s + reach, 4001)
-    means = 1 + scan.shading * np.sin(2 * np.pi * along / scan.period_mm) * _jinc(small, scan.period_mm)
+    if scan.coils is not None:
+        y, x = _disk_points((cy, cx), reach)
+        y = np.append(y, cy + reach * np.sin(np.arange(90) * math.pi / 45))
+        x = np.append(x, cx + reach * np.cos(np.arange(90) * math.pi / 45))
+        means = np.array([_shade(scan, (b, a), small) for b, a in zip(y, x, strict=True)])
+    else:
+        s = cx * math.cos(scan.shading_rad) + cy * math.sin(scan.shading_rad)
+        wave = np.sin(2 * np.pi * np.linspace(s - reach, s + reach, 4001) / scan.period_mm)
+        means = 1 + scan.shading * wave * _jinc(small, scan.period_mm)
     return float(100 * (1 - np.ptp(means) / (means.max() + means.min())))
+
+
+def plates_twin(thickness_like_mm: float = 5.0, *, stretch: float = 1.0) -> MrTwin:
+    """A MagNET-style slice-width object: nine rods and two pairs of plates in a disk of water."""
+    z = (-40.0, 40.0)
+    solids: dict[str, MrSolid] = {"water": Cylinder(signal=WATER, semi_axes_mm=(91.0, 91.0), z_mm=z)}
+    for i in range(9):
+        v, u = ((k - 1) * 60.0 * stretch for k in divmod(i, 3))
+        solids[f"rod {i + 1}"] = Cylinder(signal=-WATER, center_mm=(v, u), semi_axes_mm=(2.6, 2.6), z_mm=z)
+    for side in (-1, 1):
+        solids[f"plate {side}"] = RampSlot(
+            signal=-WATER,
+            center_mm=(30.0 * side * stretch, 0.0),
+            width_mm=26.0,
+            height_mm=0.25 * thickness_like_mm,
+            slope=side * math.tan(math.radians(11.3)) / stretch,
+            reach_mm=9.0,
+        )
+    return MrTwin(name="plates", solids=solids, facts={"distance": 120.0 * stretch})
+
+
+def flood_twin(radius_mm: float = 95.0) -> MrTwin:
+    """A bottle of water."""
+    water = Cylinder(signal=WATER, semi_axes_mm=(radius_mm, radius_mm), z_mm=(-60.0, 60.0))
+    return MrTwin(name="flood", solids={"water": water}, facts={})
+
+
+def single_images(scan: MrScan, twin: MrTwin, rng: np.random.Generator, n: int = 1) -> list[Series]:
+    """The same slice n times."""
+    found = []
+    for _ in range(n):
+        pixels = twin.images(
+            scan.grid, [scan.placement.z_mm], thickness_mm=scan.thickness_mm, placement=scan.placement,
+            sensitivity=scan.sensitivity, ghost=1j * scan.ghost, sigma=scan.sigma, rng=rng,
+        )  # fmt: skip
+        found.append(as_series(pixels, scan.grid, [0.0], scan.field_t))
+    return found
+
+
+def shading_at(scan: MrScan, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Sensitivity of the one coil at points."""
+    s = x * math.cos(scan.shading_rad) + y * math.sin(scan.shading_rad)
+    return 1 + scan.shading * np.sin(2 * np.pi * s / scan.period_mm)
+
+
+def epi_series(
+    rng: np.random.Generator,
+    *,
+    n_times: int = 120,
+    radius_mm: float = 80.0,
+    center_mm: tuple[float, float] = (0.0, 0.0),
+    sigma: float = 10.0,
+    fluctuation: float = 0.0,
+    drift: float = 0.0,
+    n_lost: int = 2,
+) -> tuple[Series, dict[str, float]]:
+    """A bottle in time: pixel noise, a common fluctuation and a drift that rises all the way."""
+    grid = ImageGrid(shape=(64, 70), spacing_mm=(3.6, 3.4))
+    quiet = (
+        flood_twin(radius_mm)
+        .images(grid, [0.0], thickness_mm=4.0, placement=Placement(center_mm=center_mm))[0]
+        .astype(float)
+    )
+    t = np.linspace(-0.5, 0.5, n_times)
+    course = 1 + drift * t + fluctuation * rng.standard_normal(n_times)
+    course = np.concatenate([[1.4, 1.15][:n_lost], course])
+    noise = sigma * rng.standard_normal((2, len(course), *grid.shape))
+    images = np.abs(course[:, None, None] * quiet + noise[0] + 1j * noise[1])
+    series = as_series(images, grid, np.zeros(len(course)), 3.0)
+    whole = math.hypot(sigma, fluctuation * WATER)
+    square = math.hypot(sigma / 21, fluctuation * WATER)
+    truth = {
+        "signal": WATER,
+        "SNR": WATER / sigma,
+        "SFNR": WATER / whole,
+        "percent fluctuation": 100 * square / WATER,
+        "percent drift": 100 * abs(drift),
+        "radius of decorrelation": whole / square,
+    }
+    return series, truth

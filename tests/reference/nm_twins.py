@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 
 from imgtech.geometry import ImageGrid
 from imgtech.io import Series
-from imgtech.phantoms.twins import Placement, four_slits, gamma_counts, gamma_field, quadrant_bars
+from imgtech.phantoms.twins import (
+    Placement,
+    blurred_ball,
+    four_slits,
+    gamma_counts,
+    gamma_field,
+    jaszczak,
+    nema_body,
+    quadrant_bars,
+)
+from imgtech.phantoms.twins.emission import JASZCZAK_SPHERES_MM, NEMA_SPHERES_MM
 from imgtech.qc.metrics import flood_uniformity
 
 BAR_GRID = ImageGrid(shape=(500, 530), spacing_mm=(1.05, 1.10))
@@ -101,3 +112,59 @@ def drawn_slits(
             f"pixel size difference {axis}": 0.0,
         }
     return one_image(image, BAR_GRID), truth
+
+
+def _sphere_series(volume: np.ndarray, grid: ImageGrid, z: np.ndarray, modality: str) -> Series:
+    return Series(
+        pixels=volume,
+        spacing_mm=grid.spacing_mm,
+        positions_mm=z,
+        slice_thickness_mm=float(z[1] - z[0]),
+        modality=modality,
+    )
+
+
+def ball_disk_mean(diameter: float, sigma: float, height: float) -> float:
+    """Mean of a blurred ball over a disk of its diameter, ``height`` above its middle."""
+    r = (np.arange(400) + 0.5) / 400 * diameter / 2
+    return float(np.average(blurred_ball(np.hypot(r, height), diameter / 2, sigma), weights=r))
+
+
+def drawn_pet(rng: np.random.Generator, noise: float):
+    """NEMA body phantom with white noise of a share of the background; truth needs the slice used."""
+    place, sigma, ratio = drawn_placement(rng), 2.6, 4.0
+    place = dataclasses.replace(place, z_mm=float(rng.uniform(-8, 8)))
+    grid, z = ImageGrid(shape=(170, 174), spacing_mm=(2.2, 2.3)), np.arange(-62.0, 66.0, 2.9)
+    volume = nema_body(grid, z, ratio=ratio, sigma_mm=sigma, placement=place)
+    volume = volume + 1000.0 * noise * rng.standard_normal(volume.shape) * (volume > 100.0)
+
+    def truth(report) -> dict[str, float]:
+        out = {"roll": math.degrees(place.roll_rad), "background": 1000.0}
+        if place.mirrored:
+            out["roll"] += 180.0
+        index = int(report.notes[-1].split("image ")[1].split(" ")[0]) - 1
+        for d in NEMA_SPHERES_MM:
+            share = ball_disk_mean(d, sigma, float(z[index] - place.z_mm))
+            out[f"sphere to background {d:g} mm"] = 1 + (ratio - 1) * share
+        return out
+
+    return _sphere_series(volume, grid, z, "PT"), truth
+
+
+def drawn_jaszczak(rng: np.random.Generator, noise: float):
+    """Jaszczak cylinder with white noise of a share of the background."""
+    place, sigma = drawn_placement(rng), 4.6
+    place = dataclasses.replace(place, z_mm=float(rng.uniform(-8, 8)))
+    grid, z = ImageGrid(shape=(84, 90), spacing_mm=(3.9, 4.1)), np.arange(-70.0, 74.0, 4.0)
+    volume = jaszczak(grid, z, sigma_mm=sigma, placement=place)
+    volume = volume + 1000.0 * noise * rng.standard_normal(volume.shape) * (volume > 100.0)
+
+    def truth(report) -> dict[str, float]:
+        roll = math.degrees(place.roll_rad)
+        out = {"roll": 180.0 + roll if place.mirrored else roll, "background": 1000.0}
+        index = int(report.notes[-1].split("image ")[1].split(" ")[0]) - 1
+        for d in JASZCZAK_SPHERES_MM:
+            out[f"contrast {d:g} mm"] = 100 * ball_disk_mean(d, sigma, float(z[index] - place.z_mm))
+        return out
+
+    return _sphere_series(volume, grid, z, "NM"), truth

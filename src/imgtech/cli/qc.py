@@ -40,6 +40,9 @@ def qc(
     baselines: Annotated[
         Path | None, typer.Option(help="TOML or JSON file with the site's own limits.")
     ] = None,
+    repeat: Annotated[
+        Path | None, typer.Option(help="The same scan once more, where the protocol takes noise from two.")
+    ] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
     html_path: Annotated[Path | None, typer.Option("--html", help="Write the report as a page.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="List protocols and decision rules.")] = False,
@@ -62,6 +65,7 @@ def qc(
             echo_time_ms=echo_time_ms,
             decision_rule=decision_rule,
             baselines=baselines,
+            repeat=repeat,
         )
         if json_path is not None:
             write_text(json_path, report.to_json() + "\n")

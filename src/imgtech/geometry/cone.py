@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, finite, floats, one_of, positive
+from imgtech._core.validate import count, finite, floats, positive
+from imgtech.geometry._beams import assign, check_fan, detector_row, even_angles, source_and_detector
 from imgtech.geometry.cone_vectors import ConeVectors
 from imgtech.geometry.fan import Detector
 from imgtech.geometry.grid import sample_positions
@@ -117,35 +118,19 @@ class ConeBeam(ArrayValue):
     focal_shift_mm: Floats | tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        near = positive("source_axis_mm", self.source_axis_mm)
-        far = positive("source_detector_mm", self.source_detector_mm)
-        if far < near:
-            raise ValueError(f"source_detector_mm must not be below source_axis_mm {near}, got {far}")
-        one_of("detector", self.detector, ("flat", "curved"))
         angles = floats("angles_rad", self.angles_rad)
-        checked = {"source_axis_mm": near, "source_detector_mm": far, "angles_rad": angles}
-        for name, size in (("channel", "channel_width_mm"), ("row", "row_height_mm")):
-            spacing = positive(f"{name}_spacing_mm", getattr(self, f"{name}_spacing_mm"))
-            width = spacing if getattr(self, size) is None else getattr(self, size)
-            checked[f"n_{name}s"] = count(f"n_{name}s", getattr(self, f"n_{name}s"))
-            checked |= {f"{name}_spacing_mm": spacing, size: positive(size, width)}
-        for name in ("detector_offset_mm", "row_offset_mm"):
-            checked[name] = finite(name, getattr(self, name))
+        checked: dict[str, object] = {**source_and_detector(self), "angles_rad": angles}
+        checked |= detector_row(self, "channel", "channel_width_mm")
+        checked |= detector_row(self, "row", "row_height_mm")
         checked["source_z_mm"] = _per_view("source_z_mm", self.source_z_mm, (len(angles),))
         checked["focal_shift_mm"] = _per_view("focal_shift_mm", self.focal_shift_mm, (len(angles), 3))
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
-        if self.half_fan_rad >= np.pi / 2:
-            raise ValueError(
-                "the fan must stay below 90 degrees to either side, got a curved detector up to "
-                f"{np.rad2deg(self.half_fan_rad):.4g} degrees"
-            )
+        assign(self, checked)
+        check_fan(self.half_fan_rad)
 
     @classmethod
     def full_turn(cls, *, n_views: int, start_rad: float = 0.0, **rest: Unpack[ConeKeywords]) -> ConeBeam:
         """Views evenly over 360 degrees: angle k is ``start_rad + k * 2 * pi / n_views``."""
-        steps = np.arange(count("n_views", n_views)) * (2 * np.pi / n_views)
-        return cls(angles_rad=np.asarray(finite("start_rad", start_rad) + steps), **rest)
+        return cls(angles_rad=even_angles(n_views, start_rad, 2 * np.pi), **rest)
 
     @classmethod
     def short_scan(cls, *, n_views: int, start_rad: float = 0.0, **rest: Unpack[ConeKeywords]) -> ConeBeam:

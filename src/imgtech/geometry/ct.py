@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, finite, floats, positive
+from imgtech._core.validate import floats
+from imgtech.geometry._beams import assign, detector_row, even_angles
 from imgtech.geometry.grid import sample_positions
 
 
@@ -54,13 +55,8 @@ class ParallelBeam(ArrayValue):
     channel_width_mm: float | None = None
 
     def __post_init__(self) -> None:
-        spacing = positive("channel_spacing_mm", self.channel_spacing_mm)
-        width = spacing if self.channel_width_mm is None else self.channel_width_mm
-        object.__setattr__(self, "angles_rad", floats("angles_rad", self.angles_rad))
-        object.__setattr__(self, "n_channels", count("n_channels", self.n_channels))
-        object.__setattr__(self, "channel_spacing_mm", spacing)
-        object.__setattr__(self, "detector_offset_mm", finite("detector_offset_mm", self.detector_offset_mm))
-        object.__setattr__(self, "channel_width_mm", positive("channel_width_mm", width))
+        row = detector_row(self, "channel", "channel_width_mm")
+        assign(self, row | {"angles_rad": floats("angles_rad", self.angles_rad)})
 
     @classmethod
     def half_turn(
@@ -74,9 +70,7 @@ class ParallelBeam(ArrayValue):
     ) -> ParallelBeam:
         """Views evenly over 180 degrees: angle k is ``start_rad + k * pi / n_views``."""
         return cls(
-            angles_rad=np.asarray(
-                finite("start_rad", start_rad) + np.arange(count("n_views", n_views)) * (np.pi / n_views)
-            ),
+            angles_rad=even_angles(n_views, start_rad, np.pi),
             n_channels=n_channels,
             channel_spacing_mm=channel_spacing_mm,
             detector_offset_mm=detector_offset_mm,

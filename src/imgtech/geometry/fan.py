@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, finite, floats, one_of, positive
+from imgtech._core.validate import count, finite, floats
+from imgtech.geometry._beams import assign, check_fan, detector_row, even_angles, source_and_detector
 from imgtech.geometry.grid import sample_positions
 
 Detector = Literal["flat", "curved"]
@@ -88,25 +89,9 @@ class FanBeam(ArrayValue):
     channel_width_mm: float | None = None
 
     def __post_init__(self) -> None:
-        spacing = positive("channel_spacing_mm", self.channel_spacing_mm)
-        width = spacing if self.channel_width_mm is None else self.channel_width_mm
-        near = positive("source_axis_mm", self.source_axis_mm)
-        far = positive("source_detector_mm", self.source_detector_mm)
-        if far < near:
-            raise ValueError(f"source_detector_mm must not be below source_axis_mm {near}, got {far}")
-        object.__setattr__(self, "source_axis_mm", near)
-        object.__setattr__(self, "source_detector_mm", far)
-        one_of("detector", self.detector, ("flat", "curved"))
-        object.__setattr__(self, "angles_rad", floats("angles_rad", self.angles_rad))
-        object.__setattr__(self, "n_channels", count("n_channels", self.n_channels))
-        object.__setattr__(self, "channel_spacing_mm", spacing)
-        object.__setattr__(self, "detector_offset_mm", finite("detector_offset_mm", self.detector_offset_mm))
-        object.__setattr__(self, "channel_width_mm", positive("channel_width_mm", width))
-        if self.half_fan_rad >= np.pi / 2:
-            raise ValueError(
-                "the fan must stay below 90 degrees to either side, got a curved detector up to "
-                f"{np.rad2deg(self.half_fan_rad):.4g} degrees"
-            )
+        angles = {"angles_rad": floats("angles_rad", self.angles_rad)}
+        assign(self, source_and_detector(self) | angles | detector_row(self, "channel", "channel_width_mm"))
+        check_fan(self.half_fan_rad)
 
     @classmethod
     def full_turn(
@@ -122,11 +107,10 @@ class FanBeam(ArrayValue):
         start_rad: float = 0.0,
     ) -> FanBeam:
         """Views evenly over 360 degrees: angle k is ``start_rad + k * 2 * pi / n_views``."""
-        steps = np.arange(count("n_views", n_views)) * (2 * np.pi / n_views)
         return cls(
             source_axis_mm=source_axis_mm,
             source_detector_mm=source_detector_mm,
-            angles_rad=np.asarray(finite("start_rad", start_rad) + steps),
+            angles_rad=even_angles(n_views, start_rad, 2 * np.pi),
             n_channels=n_channels,
             channel_spacing_mm=channel_spacing_mm,
             detector=detector,

@@ -38,6 +38,7 @@ class Frame:
     philips_slope: float | None
     component: str
     echo_time_ms: float | None
+    number: int = 0
 
     @property
     def stack(self) -> tuple[Any, ...]:
@@ -105,6 +106,7 @@ def frames(dataset: Dataset, path: Path) -> Iterator[Frame]:
             path=path,
             index=index,
             instance_uid=f"{dataset.get('SOPInstanceUID', path)}/{index}",
+            number=int(header.number("InstanceNumber") or 0),
             shape=(int(dataset.Rows), int(dataset.Columns)),
             spacing_mm=spacing,
             spacing_keyword=keyword,

@@ -63,6 +63,7 @@ def read_series(
     series: str | None = None,
     echo_time_ms: float | None = None,
     allow_gaps: bool = False,
+    repeats: bool = False,
 ) -> Series:
     """Read one series of parallel slices, sorted by position, in the unit of its modality.
 
@@ -86,6 +87,9 @@ def read_series(
         Echo time, needed where a series holds more than one echo.
     allow_gaps : bool, optional
         Accept a stack in which slices are missing.
+    repeats : bool, optional
+        Accept several images at the same position, as a scan in time holds them; they follow each other by
+        instance number.
 
     Returns
     -------
@@ -115,7 +119,7 @@ def read_series(
     """
     with disable_value_validation():
         found = _stacks(Path(path))
-        return _build(_choose(found, Path(path), series, echo_time_ms), allow_gaps)
+        return _build(_choose(found, Path(path), series, echo_time_ms), allow_gaps, repeats)
 
 
 def _stacks(path: Path) -> list[_Stack]:
@@ -183,7 +187,7 @@ def _choose(found: list[_Stack], path: Path, series: str | None, echo_time_ms: f
     return images[0]
 
 
-def _build(stack: _Stack, allow_gaps: bool) -> Series:
+def _build(stack: _Stack, allow_gaps: bool, repeats: bool = False) -> Series:
     first = stack.frames[0]
     if first.spacing_mm is None:
         raise ValueError(f"{first.path} does not say its pixel spacing")
@@ -195,9 +199,10 @@ def _build(stack: _Stack, allow_gaps: bool) -> Series:
     where = np.array([np.dot(normal, f.position_mm or (0.0, 0.0, 0.0)) for f in stack.frames])
     if lost:
         where = np.arange(len(stack.frames), dtype=np.float64)
-    order = np.argsort(where, kind="stable")
+    numbers = np.array([f.number for f in stack.frames])
+    order = np.lexsort((np.arange(len(where)), numbers, np.round(where, 3)))
     ordered = [stack.frames[i] for i in order]
-    notes = _check_positions(where[order], ordered, allow_gaps)
+    notes = [] if repeats else _check_positions(where[order], ordered, allow_gaps)
     notes += _notes(ordered)
     if lost:
         notes.append("images without a place (detectors, projections): positions are their numbers")

@@ -19,15 +19,27 @@ from imgtech.qc.protocols.catphan import CATPHAN_EDITIONS, catphan
 from imgtech.qc.protocols.ct_water import CT_WATER_EDITIONS, ct_water
 from imgtech.qc.protocols.gamma_bars import GAMMA_BARS_EDITIONS, gamma_bars
 from imgtech.qc.protocols.gamma_flood import GAMMA_FLOOD_EDITIONS, gamma_flood
+from imgtech.qc.protocols.mr_epi_stability import MR_EPI_EDITIONS, mr_epi_stability
+from imgtech.qc.protocols.mr_magnet import MR_MAGNET_EDITIONS, mr_magnet
+from imgtech.qc.protocols.mr_snr_nema import MR_SNR_EDITIONS, mr_snr_nema
+from imgtech.qc.protocols.pet_nema_iq import (
+    JASZCZAK_EDITIONS,
+    PET_EDITIONS,
+    gamma_jaszczak,
+    pet_nema_iq,
+)
+from imgtech.qc.protocols.planar_xray import PLANAR_EDITIONS, PLANAR_MODALITIES, planar_xray
 from imgtech.qc.report import Report
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Protocol:
     editions: tuple[str, ...]
-    modality: str
+    modality: str | tuple[str, ...]
     n_images: tuple[int, int]
     measure: Callable[[Series, str], Report]
+    with_repeat: Callable[[Series, Series, str], Report] | None = None
+    in_time: bool = False
 
 
 _STACK = (5, 10_000)
@@ -37,12 +49,35 @@ _PROTOCOLS = {
         modality="MR",
         n_images=(11, 11),
         measure=lambda series, edition: acr_mri_large(series, edition=edition),
+        with_repeat=lambda one, two, edition: acr_mri_large(one, repeat=two, edition=edition),
     ),
     "acr-mri-medium": _Protocol(
         editions=ACR_MRI_EDITIONS["medium"],
         modality="MR",
         n_images=(11, 11),
         measure=lambda series, edition: acr_mri_medium(series, edition=edition),
+        with_repeat=lambda one, two, edition: acr_mri_medium(one, repeat=two, edition=edition),
+    ),
+    "mr-snr-nema": _Protocol(
+        editions=MR_SNR_EDITIONS,
+        modality="MR",
+        n_images=(1, 100),
+        measure=lambda series, edition: mr_snr_nema(series, edition=edition),
+        with_repeat=lambda one, two, edition: mr_snr_nema(one, repeat=two, edition=edition),
+    ),
+    "mr-magnet": _Protocol(
+        editions=MR_MAGNET_EDITIONS,
+        modality="MR",
+        n_images=(1, 100),
+        measure=lambda series, edition: mr_magnet(series, edition=edition),
+        with_repeat=lambda one, two, edition: mr_magnet(one, repeat=two, edition=edition),
+    ),
+    "mr-epi-stability": _Protocol(
+        editions=MR_EPI_EDITIONS,
+        modality="MR",
+        n_images=(14, 100_000),
+        measure=lambda series, edition: mr_epi_stability(series, edition=edition),
+        in_time=True,
     ),
     "acr-ct": _Protocol(
         editions=tuple(ACR_CT_EDITIONS),
@@ -67,6 +102,24 @@ _PROTOCOLS = {
         modality="NM",
         n_images=(1, 1),
         measure=lambda series, edition: gamma_bars(series, edition=edition),
+    ),
+    "pet-nema-iq": _Protocol(
+        editions=PET_EDITIONS,
+        modality="PT",
+        n_images=(10, 10_000),
+        measure=lambda series, edition: pet_nema_iq(series, edition=edition),
+    ),
+    "gamma-jaszczak": _Protocol(
+        editions=JASZCZAK_EDITIONS,
+        modality="NM",
+        n_images=(10, 10_000),
+        measure=lambda series, edition: gamma_jaszczak(series, edition=edition),
+    ),
+    "planar-xray": _Protocol(
+        editions=PLANAR_EDITIONS,
+        modality=PLANAR_MODALITIES,
+        n_images=(1, 1),
+        measure=lambda series, edition: planar_xray(series, edition=edition),
     ),
     **{
         f"catphan-{model}": _Protocol(
@@ -108,12 +161,14 @@ def run(
     echo_time_ms: float | None = None,
     decision_rule: str | DecisionRule = "simple-acceptance",
     baselines: str | Path | None = None,
+    repeat: str | Path | None = None,
 ) -> Report:
     """Read a scan and measure it by a phantom protocol.
 
     Where a folder holds several series, the one with the modality and the number of images that the
     protocol expects is taken; if there is more than one of those, ``series`` (and ``echo_time_ms``, for a
-    double echo) must choose.
+    double echo) must choose. Where the protocol can use the same scan twice, the two only series that fit are
+    taken for the scan and its repetition if they have the same description.
 
     Parameters
     ----------
@@ -131,6 +186,8 @@ def run(
         How uncertainty enters the verdicts: a name of :func:`list_decision_rules` or a rule of your own.
     baselines : str or pathlib.Path, optional
         A site's own limits, see :func:`imgtech.qc.limits.read_baselines`; they replace those of the edition.
+    repeat : str or pathlib.Path, optional
+        File or folder of the same scan once more, for protocols that take the noise from two scans.
 
     Returns
     -------
@@ -155,17 +212,62 @@ def run(
     rule = rule_by_name(decision_rule)
     own = read_baselines(baselines) if baselines is not None else None
     chosen = known.editions[-1] if edition is None else one_of("edition", edition, known.editions)
+    if repeat is not None and known.with_repeat is None:
+        raise ValueError(f"repeat must not be given: {protocol} has no use for a second scan, got {repeat}")
+    pair: tuple[SeriesInfo, ...] = ()
     if series is None and echo_time_ms is None:
-        series, echo_time_ms = _only_fitting(list_series(path), known)
-    scan = read_series(path, series=series, echo_time_ms=echo_time_ms, allow_gaps=True)
-    report = known.measure(scan, chosen)
+        found = list_series(path)
+        pair = _same_twice(found, known) if repeat is None else ()
+        series, echo_time_ms = _chosen(pair[0]) if pair else _only_fitting(found, known)
+
+    def read(place: str | Path, series: str | None, echo_time_ms: float | None) -> Series:
+        return read_series(
+            place, series=series, echo_time_ms=echo_time_ms, allow_gaps=True, repeats=known.in_time
+        )
+
+    scan = read(path, series, echo_time_ms)
+    if known.with_repeat is not None and (pair or repeat is not None):
+        second = read(path, *_chosen(pair[1])) if pair else read(repeat or path, None, None)
+        report = known.with_repeat(scan, second, chosen)
+    else:
+        report = known.measure(scan, chosen)
     return (report if own is None else with_limits(report, own)).decided_by(rule)
 
 
 def _only_fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[str | None, float | None]:
     """Series UID and echo time of the only stack that fits; nothing where none or several do."""
-    low, high = known.n_images
-    fits = [s for s in found if s.modality == known.modality and low <= s.n_images <= high]
+    fits = _fitting(found, known)
     if len(found) == 1 or len(fits) != 1:
         return None, None
-    return fits[0].tags.series_uid, fits[0].tags.echo_time_ms
+    return _chosen(fits[0])
+
+
+def _same_twice(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
+    """The two only stacks that fit, if they are the same scan twice; nothing otherwise."""
+    fits = _fitting(found, known)
+    if known.with_repeat is None or len(fits) != 2:
+        return ()
+    one, two = fits
+    alike = (one.n_images, one.shape, one.tags.sequence_name) == (
+        two.n_images,
+        two.shape,
+        two.tags.sequence_name,
+    )
+    alike &= one.tags.echo_time_ms == two.tags.echo_time_ms and one.tags.series_uid != two.tags.series_uid
+    names = [s.tags.series_description or s.tags.protocol_name or "" for s in fits]
+    return fits if alike and _without_number(names[0]) == _without_number(names[1]) else ()
+
+
+def _without_number(name: str) -> str:
+    """A description without the number or letter that counts repetitions at its end."""
+    return name.rstrip("0123456789 _-")
+
+
+def _fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
+    low, high = known.n_images
+    kinds = (known.modality,) if isinstance(known.modality, str) else known.modality
+    return tuple(s for s in found if s.modality in kinds and low <= s.n_images <= high)
+
+
+def _chosen(info: SeriesInfo) -> tuple[str | None, float | None]:
+    return info.tags.series_uid, info.tags.echo_time_ms

@@ -273,6 +273,29 @@ def test_wrong_arguments_are_refused(scan, method):
             call(weights=np.full(BEAM.shape, -1.0))
 
 
+@pytest.mark.parametrize("offset_mm", [-40.0, 40.0])
+def test_a_detector_that_misses_the_grid_is_refused(offset_mm):
+    grid = ImageGrid(shape=(9, 7), spacing_mm=(1.1, 1.3), center_mm=(2.0, -1.0))
+    parallel = ParallelBeam.half_turn(
+        n_views=20, n_channels=31, channel_spacing_mm=0.9, detector_offset_mm=offset_mm
+    )
+    fan = FanBeam.full_turn(
+        source_axis_mm=60.0,
+        source_detector_mm=90.0,
+        n_views=20,
+        n_channels=31,
+        channel_spacing_mm=0.9,
+        detector_offset_mm=offset_mm,
+    )
+    for beam in (parallel, fan):
+        assert not Projector(beam, grid).forward(np.ones(grid.shape)).any()
+        with pytest.raises(ValueError, match="the beam must meet the grid"):
+            sirt(np.zeros(beam.shape), beam, grid)
+        near = replace(beam, detector_offset_mm=0.4 * offset_mm)
+        assert Projector(near, grid).forward(np.ones(grid.shape)).any()
+        assert sirt(np.ones(beam.shape), near, grid, n_iter=1).image.any()
+
+
 def test_wrong_settings_are_refused(scan):
     data, _, _, first = scan
     with pytest.raises(ValueError, match="relaxation must be below 2, got 2"):

@@ -57,11 +57,16 @@ def test_the_value_of_a_ball(change, within):
 
 
 @pytest.mark.parametrize("detector", ["flat", "curved"])
-@pytest.mark.parametrize("flying", [False, True])
+@pytest.mark.parametrize("flying", ["no", "between two places", "to one side"])
 def test_a_bead_stands_where_it_is(detector, flying):
     place = (2.6, -9.3, 12.7)
     bead = Phantom(shapes=(Ellipsoid(value=1.0, semi_axes_mm=(1.6, 1.2, 1.2), center_mm=place),))
-    shift = np.tile(FLYING, (450, 1)) if flying else np.zeros((900, 3))
+    places = {
+        "no": [(0.0, 0.0, 0.0)] * 2,
+        "between two places": FLYING,
+        "to one side": [(0.9, -0.6, 0.5)] * 2,
+    }
+    shift = np.tile(places[flying], (450, 1))
     beam = helix(detector=detector, n_views_per_turn=360, focal_shift_mm=shift)
     grid = ImageGrid(shape=(17, 15, 15), spacing_mm=(0.6, 0.5, 0.5), center_mm=(2.5, -9.1, 12.6))
     volume = wfbp(bead.projections(beam), beam, grid, window="hann")
@@ -110,6 +115,20 @@ def test_height_and_angle_of_the_scan_move_the_volume():
     lifted = ImageGrid(shape=(5, 40, 40), spacing_mm=(1.7, 0.9, 0.9), center_mm=(8.5, 0.0, 0.0))
     expected = np.rot90(wfbp(data, beam, grid), -1, axes=(1, 2))
     np.testing.assert_allclose(wfbp(data, higher, lifted), expected, atol=2e-3 * 0.02)
+
+
+def test_slabs_and_regions_have_the_values_of_the_whole():
+    beam = helix(n_turns=2.0, n_views_per_turn=60, detector="curved")
+    data = BALL.projections(beam)
+    whole = wfbp(data, beam, GRID)
+    z, y, x = GRID.coordinates_mm
+    part = ImageGrid(
+        shape=(2, 11, 8),
+        spacing_mm=GRID.spacing_mm,
+        center_mm=((z[3] + z[4]) / 2, (y[20] + y[30]) / 2, (x[3] + x[10]) / 2),
+    )
+    assert whole.all()
+    np.testing.assert_allclose(wfbp(data, beam, part), whole[3:5, 20:31, 3:11], atol=1e-5 * 0.02)
 
 
 def test_precision_and_threads():

@@ -10,12 +10,22 @@ from imgtech.phantoms.twins.acr_mri import (
 )
 from imgtech.phantoms.twins.catphan import CatPhanDrawing, catphan, catphan_drawing
 from imgtech.phantoms.twins.drawings import BarGroup, ContrastRod, Insert, Module
+from imgtech.phantoms.twins.emission import blurred_ball, jaszczak, nema_body
 from imgtech.phantoms.twins.flat import FlatBar, FlatDisk, FlatTwin
 from imgtech.phantoms.twins.gamma import four_slits, gamma_counts, gamma_field, quadrant_bars
 from imgtech.phantoms.twins.mr_solids import Cylinder, MrSolid, RampSlot, Slab, WedgeBar
 from imgtech.phantoms.twins.mr_twin import MrTwin, cosine_shading
 from imgtech.phantoms.twins.noise import ct_noise_images, ct_noise_spectrum, disk_mean_deviation
 from imgtech.phantoms.twins.placement import Placement, SlicePlace
+from imgtech.phantoms.twins.planar import (
+    LineGroup,
+    Patch,
+    PlanarDrawing,
+    edge_plate,
+    leeds_tor18,
+    planar_drawing,
+    qc3,
+)
 from imgtech.phantoms.twins.solids import Bead, Block, Rod, Solid, Wire, blurred_disk
 from imgtech.phantoms.twins.twin import Twin, with_ring
 
@@ -32,10 +42,13 @@ __all__ = [
     "FlatDisk",
     "FlatTwin",
     "Insert",
+    "LineGroup",
     "Module",
     "MrSolid",
     "MrTwin",
+    "Patch",
     "Placement",
+    "PlanarDrawing",
     "RampSlot",
     "Rod",
     "Slab",
@@ -49,6 +62,7 @@ __all__ = [
     "acr_mri",
     "acr_mri_drawing",
     "array_holes",
+    "blurred_ball",
     "blurred_disk",
     "catphan",
     "catphan_drawing",
@@ -56,9 +70,15 @@ __all__ = [
     "ct_noise_images",
     "ct_noise_spectrum",
     "disk_mean_deviation",
+    "edge_plate",
     "four_slits",
     "gamma_counts",
     "gamma_field",
+    "jaszczak",
+    "leeds_tor18",
+    "nema_body",
+    "planar_drawing",
+    "qc3",
     "quadrant_bars",
     "spoke_centers",
     "water_phantom",

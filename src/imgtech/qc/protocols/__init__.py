@@ -7,6 +7,11 @@ from imgtech.qc.protocols.catphan import catphan
 from imgtech.qc.protocols.ct_water import ct_water
 from imgtech.qc.protocols.gamma_bars import gamma_bars
 from imgtech.qc.protocols.gamma_flood import gamma_flood
+from imgtech.qc.protocols.mr_epi_stability import mr_epi_stability
+from imgtech.qc.protocols.mr_magnet import mr_magnet
+from imgtech.qc.protocols.mr_snr_nema import mr_snr_nema
+from imgtech.qc.protocols.pet_nema_iq import gamma_jaszczak, pet_nema_iq
+from imgtech.qc.protocols.planar_xray import planar_xray
 
 __all__ = [
     "acr_ct",
@@ -16,4 +21,10 @@ __all__ = [
     "ct_water",
     "gamma_bars",
     "gamma_flood",
+    "gamma_jaszczak",
+    "mr_epi_stability",
+    "mr_magnet",
+    "mr_snr_nema",
+    "pet_nema_iq",
+    "planar_xray",
 ]

@@ -43,8 +43,10 @@ _ORDER = 8
 _EDGE_MM = 1.2
 _WIDEST_MM = 3.0
 _RING_MM = 3.0
-_SHIFTS_MM = np.arange(-1.6, 1.61, 0.4)
-_TURNS_RAD = np.deg2rad(np.arange(-2.0, 2.1, 1.0))
+_ROUNDS = (
+    (np.arange(-1.6, 1.61, 0.8), np.deg2rad(np.arange(-2.0, 2.1, 1.0))),
+    (np.arange(-0.6, 0.61, 0.2), np.deg2rad(np.arange(-0.75, 0.8, 0.25))),
+)
 _DRAWS = 400
 _COUNT = 1 / math.sqrt(12)
 _MIN_DEGREES = 5.0
@@ -189,27 +191,34 @@ def _spokes(scan: Scan, rims: dict[int, Rim]) -> tuple[tuple[float, float], floa
 
     Each of 30 disks in four slices pulls a little: a shift that fits the noise of one misfits the others.
     """
-    moves = np.array([(dy, dx) for dy in _SHIFTS_MM for dx in _SHIFTS_MM])
-    total = np.zeros((len(_TURNS_RAD), len(moves)))
+    layers = []
     for role, rim in rims.items():
         box, grid, y, x = _window(scan.grid, rim)
         pixels = scan.image(role)[box]
         inside = np.hypot(y, x) < rim.radius_mm - _EDGE_MM
         rest = np.where(inside, pixels - _background(pixels, inside, y, x), 0.0)
         rest /= float(rest[inside].std())
-        centers = np.array(spoke_centers(role))
-        for spoke, diameter in enumerate(SPOKE_DIAMETERS_MM):
+        for centers, diameter in zip(spoke_centers(role), SPOKE_DIAMETERS_MM, strict=True):
             kernel = _kernel(diameter, grid.spacing_mm)
             heights = signal.fftconvolve(rest, kernel, mode="same") / math.sqrt(float((kernel**2).sum()))
-            for k, turn in enumerate(_TURNS_RAD):
-                pose = dataclasses.replace(
-                    scan.pose, center_mm=rim.center_mm, angle_rad=scan.pose.angle_rad + float(turn)
-                )
-                py, px = pose.to_image_mm(centers[spoke, :, 0], centers[spoke, :, 1])
-                at = np.stack(grid_indices(grid, py + moves[:, :1], px + moves[:, 1:]))
-                total[k] += ndimage.map_coordinates(heights, at, order=1).sum(axis=1)
-    turned, best = (int(i) for i in np.unravel_index(int(np.argmax(total)), total.shape))
-    return (float(moves[best, 0]), float(moves[best, 1])), float(_TURNS_RAD[turned])
+            layers.append((heights, grid, rim, np.array(centers)))
+    move, turn = np.zeros(2), 0.0
+    for shifts, turns in _ROUNDS:
+        moves = move + np.array([(dy, dx) for dy in shifts for dx in shifts])
+        tried = turn + turns
+        total = np.zeros((len(tried), len(moves)))
+        for heights, grid, rim, spoke in layers:
+            places = []
+            for angle in tried:
+                turned = scan.pose.angle_rad + float(angle)
+                pose = dataclasses.replace(scan.pose, center_mm=rim.center_mm, angle_rad=turned)
+                places.append(np.stack(pose.to_image_mm(spoke[:, 0], spoke[:, 1])))
+            py, px = np.moveaxis(np.array(places), 1, 0)
+            at = grid_indices(grid, py[:, None] + moves[:, :1], px[:, None] + moves[:, 1:])
+            total += ndimage.map_coordinates(heights, np.stack(at), order=1).sum(axis=-1)
+        k, best = (int(i) for i in np.unravel_index(int(np.argmax(total)), total.shape))
+        move, turn = moves[best], float(tried[k])
+    return (float(move[0]), float(move[1])), turn
 
 
 def _fitted(image: Floats, grid: ImageGrid, role: int, rim: Rim, pose: Pose) -> Sheet:
@@ -234,7 +243,8 @@ def _fitted(image: Floats, grid: ImageGrid, role: int, rim: Rim, pose: Pose) -> 
     beside = np.array([float(powers[int(np.argmax(disk))] @ fit[:n]) for disk in disks]).reshape(10, 3)
     own = np.diag(inverse)[n:] * [float(disk @ disk) for disk in disks]
     deviations, degrees = _spread(rest, inside, small, y, x, places)
-    deviations *= np.sqrt(own).reshape(10, 3)  # what a disk shares with background and neighbours
+    # what a disk shares with background and neighbours: missing in the rest, and more of it in its height
+    deviations *= own.reshape(10, 3)
     level = np.maximum(beside, 1e-12)
     return Sheet(
         role=role,

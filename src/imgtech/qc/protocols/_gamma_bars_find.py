@@ -144,7 +144,7 @@ def _square(counts: Floats, grid: ImageGrid, places: Floats, peak: Floats) -> Ba
     mean = float(np.vdot(w, values) / w.sum())
     weighted = w * (values - mean)
 
-    ky, kx, strength = _refined(weighted, y_in, x_in, (float(peak[0]), float(peak[1])), 0.15 / max(half))
+    ky, kx, strength = refined_wave(weighted, y_in, x_in, (float(peak[0]), float(peak[1])), 0.15 / max(half))
     f, turn = math.hypot(ky, kx), math.atan2(ky, kx) - normal
     turn = (turn + math.pi / 2) % math.pi - math.pi / 2
     if abs(turn) > 0.2 or not 0.8 < f / math.hypot(*peak) < 1.25:
@@ -172,7 +172,7 @@ def _square(counts: Floats, grid: ImageGrid, places: Floats, peak: Floats) -> Ba
     )
 
 
-def _refined(
+def refined_wave(
     values: Floats, y: Floats, x: Floats, start: tuple[float, float], step: float
 ) -> tuple[float, float, float]:
     """Frequency ``(y, x)`` at which the spectrum of the values peaks, and the power there."""

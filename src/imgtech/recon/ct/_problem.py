@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import Array, FloatArray, real_image
-from imgtech.geometry import ConeBeam, ImageGrid
+from imgtech.geometry import ConeBeam, FanBeam, ImageGrid
 from imgtech.recon.ct.projector import Beam, Projector
 from imgtech.recon.linop import LinearOperator
 
@@ -67,6 +67,11 @@ class Problem:
         data = real_image("sinogram", sinogram, len(beam.shape))
         if data.shape != beam.shape:
             raise ValueError(f"sinogram must have shape {beam.shape}, got {data.shape}")
+        if grid.ndim == len(beam.shape) == 2 and not meets(beam, grid):
+            raise ValueError(
+                "the beam must meet the grid: the detector of every view looks past a grid of "
+                f"{grid.fov_mm} mm around {grid.center_mm} mm"
+            )
         inside = None if mask is None else _mask(mask, grid).astype(data.dtype)
         start = None
         if initial is not None:
@@ -109,6 +114,25 @@ class Problem:
 
     def _masked(self, projector: Projector) -> Projector | Masked:
         return projector if self.inside is None else Masked(projector, self.inside)
+
+
+def meets(beam: Beam, grid: ImageGrid) -> bool:
+    """Whether the detector of some view reaches the shadow of a grid in the plane."""
+    assert grid.center_mm is not None
+    (y_mm, x_mm), (height, width) = grid.center_mm, grid.fov_mm
+    if isinstance(beam, ConeBeam):
+        return True
+    half_mm = (beam.n_channels * beam.channel_spacing_mm) / 2
+    low_mm, high_mm = beam.detector_offset_mm - half_mm, beam.detector_offset_mm + half_mm
+    y = y_mm + height / 2 * np.array([[-1.0], [-1.0], [1.0], [1.0]])
+    x = x_mm + width / 2 * np.array([[-1.0], [1.0], [-1.0], [1.0]])
+    cos, sin = np.cos(beam.angles_rad), np.sin(beam.angles_rad)
+    corners_mm = x * cos + y * sin
+    if isinstance(beam, FanBeam):
+        fan_rad = np.arctan2(corners_mm, beam.source_axis_mm + y * cos - x * sin)
+        edges_rad = beam.fan_angles_rad([low_mm, high_mm])
+        low_mm, high_mm, corners_mm = edges_rad[0], edges_rad[1], fan_rad
+    return bool(((corners_mm.max(axis=0) > low_mm) & (corners_mm.min(axis=0) < high_mm)).any())
 
 
 def some_views(beam: Beam, views: slice) -> Beam:

@@ -57,7 +57,8 @@ def wfbp(
         tenth of its longer side, with at least 6 channels and 2 rows; ``focal_shift_mm`` may take up to 8
         different values.
     grid : ImageGrid
-        Where the voxels are; three axes; within the circle of the source.
+        Where the voxels are; three axes; within the circle of the source. Any part of a volume gives the
+        values of the whole.
     window : str or callable, optional
         Window on the ramp, as in :func:`fbp`.
     cutoff : float, optional

@@ -3,6 +3,7 @@
 from imgtech.recon.mri.cartesian import cartesian, root_sum_of_squares
 from imgtech.recon.mri.cg_sense import cg_sense
 from imgtech.recon.mri.combine import CompressedCoils, compress_coils, roemer_combine
+from imgtech.recon.mri.compressed import l1_wavelet, total_variation
 from imgtech.recon.mri.delays import GradientDelays, gradient_delays
 from imgtech.recon.mri.espirit import espirit_maps, projection_residual
 from imgtech.recon.mri.fft import image_to_kspace, kspace_to_image
@@ -37,6 +38,7 @@ __all__ = [
     "image_to_kspace",
     "kspace_to_image",
     "kspace_window",
+    "l1_wavelet",
     "navigator_phase",
     "noise_covariance",
     "paravision_images",
@@ -50,4 +52,5 @@ __all__ = [
     "root_sum_of_squares",
     "sense",
     "snr_units",
+    "total_variation",
 ]

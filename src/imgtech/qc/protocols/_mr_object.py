@@ -1,0 +1,103 @@
+"""Find the bright object of an MR image, whatever its shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from imgtech.geometry import ImageGrid
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+_HALF = 0.5
+_SMALLEST_MM2 = 300.0
+_CLEAR = 4.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MrObject:
+    """The object of an image.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray
+        Pixels above half of its signal, holes filled.
+    depth_mm : numpy.ndarray
+        Distance of every pixel inside from the edge.
+    center_mm : tuple of float
+        Centroid of the mask.
+    area_mm2 : float
+        Its area.
+    signal : float
+        Median signal inside.
+    """
+
+    mask: Bools
+    depth_mm: Floats
+    center_mm: tuple[float, float]
+    area_mm2: float
+    signal: float
+
+    def inner(self, share: float) -> Floats:
+        """Region of the pixels furthest from the edge that make up a share of the area."""
+        inside = np.sort(self.depth_mm[self.mask])[::-1]
+        least = inside[min(int(np.ceil(share * inside.size)), inside.size) - 1]
+        return np.asarray(self.mask & (self.depth_mm >= least), dtype=np.float64)
+
+
+def find_object(image: Floats, grid: ImageGrid) -> MrObject:
+    """The largest piece above half of the bright level, counted from the air.
+
+    Raises
+    ------
+    ValueError
+        If nothing bright stands out, or it touches two opposite edges of the image.
+    """
+    smooth = ndimage.gaussian_filter(image, 1.0)
+    low = float(np.percentile(smooth, 5))
+    bright = float(np.percentile(smooth, 99.5))
+    rough = smooth > low + 0.25 * (bright - low)
+    level = float(np.median(smooth[rough])) if rough.any() else 0.0
+    labels, n = ndimage.label(smooth > low + _HALF * (level - low))
+    sizes = np.bincount(labels.ravel())[1:] if n else np.zeros(1)
+    pixel = grid.spacing_mm[0] * grid.spacing_mm[1]
+    if not n or sizes.max() * pixel < _SMALLEST_MM2:
+        raise ValueError("no bright object was found in the image")
+    mask = ndimage.binary_fill_holes(labels == 1 + int(np.argmax(sizes)))
+    outside = image[~ndimage.binary_dilation(mask, iterations=3)]
+    signal = float(np.median(image[mask]))
+    if outside.size and signal < _CLEAR * max(float(np.median(outside)), 0.0):
+        raise ValueError(
+            f"the object ({signal:.3g}) does not stand out of what surrounds it ({np.median(outside):.3g})"
+        )
+    padded = np.pad(mask, 1)
+    depth = ndimage.distance_transform_edt(padded, sampling=grid.spacing_mm)[1:-1, 1:-1]
+    y, x = (c[i] for c, i in zip(grid.coordinates_mm, np.nonzero(mask), strict=True))
+    return MrObject(
+        mask=mask,
+        depth_mm=depth,
+        center_mm=(float(y.mean()), float(x.mean())),
+        area_mm2=float(mask.sum()) * pixel,
+        signal=signal,
+    )
+
+
+def air_of(found: MrObject, grid: ImageGrid, *, gap_mm: float = 15.0, edge_mm: float = 3.0) -> Floats:
+    """Air in the four corners of the image, beside the strips along its axes where ghosts lie."""
+    away = ndimage.distance_transform_edt(~found.mask, sampling=grid.spacing_mm)
+    rows, columns = np.asarray(found.mask.any(axis=1)), np.asarray(found.mask.any(axis=0))
+    strips = _widened(rows, 3)[:, None] | _widened(columns, 3)[None, :]
+    air = (away > gap_mm) & ~strips
+    for axis, d in enumerate(grid.spacing_mm):
+        n = max(round(edge_mm / d), 1)
+        air[(slice(None),) * axis + (slice(0, n),)] = False
+        air[(slice(None),) * axis + (slice(-n, None),)] = False
+    return air.astype(np.float64)
+
+
+def _widened(line: Bools, by: int) -> Bools:
+    return np.asarray(ndimage.binary_dilation(line, iterations=by))

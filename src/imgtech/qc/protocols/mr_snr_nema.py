@@ -1,0 +1,213 @@
+"""Signal-to-noise ratio of an MR image of a uniform object, by the methods of NEMA MS 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from imgtech._core.validate import one_of
+from imgtech.io import Series
+from imgtech.qc.measurement import Measurement, Source
+from imgtech.qc.metrics import normalised_snr, snr_single_image, snr_smoothing, snr_two_images
+from imgtech.qc.protocols._items import Item, measured
+from imgtech.qc.protocols._mr_object import MrObject, air_of, find_object
+from imgtech.qc.report import Outline, Picture, Report
+
+Floats = npt.NDArray[np.float64]
+
+MR_SNR_EDITIONS = ("2008",)
+_NEMA = Source(document="NEMA MS 1", edition="2008", verified=False)
+_SHARE = 0.75
+_MOST_ZERO = 0.2
+_FEWEST = 200
+_DRIFT = 0.02
+_UNLIKE = 1.3
+
+
+def mr_snr_nema(series: Series, *, repeat: Series | None = None, edition: str = "2008") -> Report:
+    """Measure the SNR of a uniform object.
+
+    The region is the inner 75 % of the area of the object, whatever its shape. With the same scan twice the
+    noise is that of the difference (method 1); with one image it is that of the air (method 4) and, beside
+    it, of the difference to the smoothed image.
+
+    Parameters
+    ----------
+    series : Series
+        One image of the object; of several, the middle one.
+    repeat : Series, optional
+        The same scan once more, with nothing changed.
+    edition : {"2008"}, optional
+        Of the standard.
+
+    Returns
+    -------
+    Report
+        SNR by every method that the data allow, and made comparable between protocols where the files say
+        bandwidth, repetition time and averages; with a picture of the regions.
+
+    Raises
+    ------
+    ValueError
+        If the series is not MR, no object stands out of the air, the two scans do not belong together, or
+        the edition is unknown.
+
+    Notes
+    -----
+    ``docs/protocols/mr-snr-nema.md`` says what is allowed and how to read the numbers.
+    """
+    one_of("edition", edition, MR_SNR_EDITIONS)
+    image, second = pair_of(series, repeat)
+    found = find_object(image, series.grid)
+    inside = found.inner(_SHARE)
+    measurements = measured(_items(series, image, second, found, inside))
+    notes = list(series.notes)
+    by_name = {m.name: m.value for m in measurements}
+    air, smoothed = by_name.get("SNR from the air"), by_name.get("SNR of the smoothed image")
+    if air is not None and smoothed is not None and max(air, smoothed) > _UNLIKE * min(air, smoothed):
+        notes.append(
+            "the noise in the air is not that in the object (filters, masks, coil combination): SNR from the "
+            "air does not hold for this image; scan twice"
+        )
+    if second is not None:
+        change = float(second[inside > 0].mean() / image[inside > 0].mean() - 1)
+        if abs(change) > _DRIFT:
+            notes.append(f"the signal changed by {100 * change:.1f} % between the two scans")
+    return Report(
+        protocol="mr-snr-nema",
+        edition=edition,
+        measurements=measurements,
+        subject={name.replace("_", " "): str(value) for name, value in series.tags.known().items()},
+        pictures=(_picture(image, inside, air_of(found, series.grid)),),
+        notes=tuple(notes),
+    )
+
+
+def pair_of(series: Series, repeat: Series | None) -> tuple[Floats, Floats | None]:
+    """The middle image and the same of the second scan."""
+    if series.modality != "MR":
+        raise ValueError(f"series must be MR, got modality {series.modality!r}")
+    middle = len(series.pixels) // 2
+    image = series.pixels[middle].astype(np.float64)
+    if repeat is None:
+        return image, None
+    same = repeat.pixels.shape == series.pixels.shape and repeat.modality == series.modality
+    if not same or not np.allclose(repeat.spacing_mm, series.spacing_mm, rtol=1e-3):
+        raise ValueError(
+            f"repeat must be the same scan of {series.pixels.shape}, got {repeat.pixels.shape} with pixels "
+            f"of {repeat.spacing_mm} mm"
+        )
+    second = repeat.pixels[middle].astype(np.float64)
+    if np.array_equal(image, second):
+        raise ValueError("repeat must be a second scan, got the same images")
+    return image, second
+
+
+def air_step(image: Floats, air: Floats) -> tuple[Floats, float]:
+    """The air and the step of its grey values, or why it cannot tell the noise."""
+    values = image[air > 0.5]
+    if values.size < _FEWEST:
+        raise ValueError(f"the corners must hold {_FEWEST} pixels of air, got {values.size}")
+    zero = float(np.mean(values == 0.0))
+    if zero > _MOST_ZERO:
+        raise ValueError(
+            f"{100 * zero:.0f} % of the air is exactly zero: masked, or noise below the rounding"
+        )
+    different = np.unique(values)
+    step = float(np.min(np.diff(different))) if len(different) > 1 else 0.0
+    if values.std() < step:
+        raise ValueError(f"the noise in the air is below one step of the grey values ({step:.3g})")
+    return air, step
+
+
+def normalised(snr: Measurement, series: Series) -> Measurement:
+    """SNR per volume, time and bandwidth, or which of the numbers the files do not say."""
+    tags = series.tags
+    known = {
+        "bandwidth": tags.bandwidth_hz_per_pixel,
+        "slice thickness": series.slice_thickness_mm,
+        "number of averages": tags.averages,
+        "repetition time": tags.repetition_time_ms,
+    }
+    missing = [name for name, value in known.items() if not value]
+    if missing:
+        raise ValueError(f"the files do not say: {', '.join(missing)}")
+    assert tags.bandwidth_hz_per_pixel and series.slice_thickness_mm  # noqa: PT018
+    assert tags.averages and tags.repetition_time_ms  # noqa: PT018
+    return normalised_snr(
+        snr,
+        pixel_bandwidth_hz=tags.bandwidth_hz_per_pixel,
+        n_rows=series.grid.shape[0],
+        n_columns=series.grid.shape[1],
+        pixel_spacing_mm=series.spacing_mm,
+        slice_thickness_mm=series.slice_thickness_mm,
+        n_averages=tags.averages,
+        repetition_time_s=tags.repetition_time_ms / 1000,
+    )
+
+
+def _items(
+    series: Series, image: Floats, second: Floats | None, found: MrObject, inside: Floats
+) -> Iterator[Item]:
+    if second is not None:
+        two = lambda: snr_two_images(image, second, inside)  # noqa: E731
+        yield Item(
+            name="SNR of two images", unit="1", algorithm="snr-two-images-2", definition=_NEMA, measure=two
+        )
+    else:
+        yield Item(
+            name="SNR from the air",
+            unit="1",
+            algorithm="snr-air-sd-2",
+            definition=_NEMA,
+            measure=lambda: _from_air(image, found, inside, series),
+        )
+        two = lambda: snr_smoothing(image, inside)  # noqa: E731
+        yield Item(
+            name="SNR of the smoothed image", unit="1", algorithm="snr-smoothing-2", definition=_NEMA,
+            measure=two,
+        )  # fmt: skip
+    yield Item(
+        name="normalised SNR",
+        unit="1/(ml s^0.5)",
+        algorithm="normalised-1",
+        definition=_NEMA,
+        measure=lambda: normalised(two(), series),
+    )
+
+
+def _from_air(image: Floats, found: MrObject, inside: Floats, series: Series) -> Measurement:
+    air, step = air_step(image, air_of(found, series.grid))
+    return snr_single_image(image, inside, air, rounding_step=step)
+
+
+def _picture(image: Floats, inside: Floats, air: Floats) -> Picture:
+    outlines = [_outline(inside, "signal")]
+    if air.any():
+        outlines.append(_outline(air, "air"))
+    return Picture(
+        title="SNR",
+        pixels=image,
+        outlines=tuple(outlines),
+        window=(float(image.min()), float(np.percentile(image, 99.5))),
+    )
+
+
+def _outline(region: Floats, label: str) -> Outline:
+    """First and last column of every few rows of a region; of air, of its upper left corner."""
+    rows = np.flatnonzero(region.any(axis=1))
+    if label == "air":
+        rows = rows[
+            : max(1, int(np.argmax(np.diff(rows) > 1)) + 1 if (np.diff(rows) > 1).any() else len(rows))
+        ]
+    left, right = [], []
+    for row in rows[:: max(1, len(rows) // 40)]:
+        columns = np.flatnonzero(region[row])
+        if label == "air":
+            gap = np.flatnonzero(np.diff(columns) > 1)
+            columns = columns[: gap[0] + 1] if gap.size else columns
+        left.append((float(row), float(columns[0])))
+        right.append((float(row), float(columns[-1])))
+    return Outline(points=tuple(left + right[::-1]), label=label)
