@@ -36,6 +36,13 @@ def draw_mr_phantoms(folder: Path) -> None:
     _plates(axes)
     figure.savefig(folder / "mr-magnet.svg", metadata={"Date": None})
     plt.close(figure)
+    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.8), layout="constrained")
+    _uniform(axes[0])
+    _frame(axes[1], 80.0, "stability")
+    _rectangle(axes[1], (0.0, 0.0), (71.4, 71.4), fill=False, ec=BLUE)
+    axes[1].text(0, 0, "21 x 21 pixels", ha="center", va="center")
+    figure.savefig(folder / "mr-uniform.svg", metadata={"Date": None})
+    plt.close(figure)
 
 
 def _frame(axes: Axes, radius: float, title: str) -> None:
@@ -87,6 +94,19 @@ def _sheet(axes: Axes, drawing: AcrMriDrawing, role: int) -> None:
             axes.add_patch(Circle((u0 + u, v0 + v), diameter / 2, fc="#dfe9f3", ec=BLUE))
         v, u = spoke[2]
         axes.text(u0 + 1.5 * u, v0 + 1.5 * v, str(i + 1), fontsize=7, ha="center", va="center")
+
+
+def _uniform(axes: Axes) -> None:
+    """A bottle in its image: the inner 75 % of the area, and the air in the corners."""
+    _frame(axes, 80.0, "SNR")
+    axes.add_patch(Circle((0, 0), 80.0 * 0.75**0.5, fill=False, ec=BLUE))
+    axes.text(0, 0, "75 % of the area", ha="center", va="center")
+    axes.set(xlim=(-128, 128), ylim=(128, -128))
+    _rectangle(axes, (0.0, 0.0), (250.0, 250.0), fill=False, ec=GREY)
+    for v in (-102.0, 102.0):
+        for u in (-102.0, 102.0):
+            _rectangle(axes, (v, u), (40.0, 40.0), fill=False, ec=BLUE)
+            axes.text(u, v, "air", ha="center", va="center")
 
 
 def _plates(axes: Axes) -> None:

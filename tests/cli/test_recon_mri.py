@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -12,6 +15,7 @@ pytest.importorskip("twixtools")
 from typer.testing import CliRunner
 
 from imgtech.cli.app import app
+from imgtech.io import read_series
 from imgtech.io.raw import read_pulseq, read_siemens
 from imgtech.recon.mri import ghost_phase, navigator_phase, regrid_readout
 
@@ -115,3 +119,19 @@ def test_what_cannot_be_done_is_one_sentence(data, tmp_path):
     result, _ = recon(data("mri_raw/siemens_gre.dat"), tmp_path, "--ghost", "guess")
     assert result.exit_code == 2
     assert "ghost must be one of" in result.output
+
+
+def test_an_mr_series_is_written_that_reads_back_and_passes_the_validator(data, tmp_path):
+    scan = data("mri_raw/siemens_pulseq/02_GRE_3echoes.dat")
+    result, images = recon(scan, tmp_path / "a", "--format", "npy,dicom,nifti")
+    assert result.exit_code == 0, result.output
+    assert "the orientation is not read" in result.output
+    for number, image in enumerate(images):
+        folder = tmp_path / "a" / f"dicom_echo{number}"
+        series = read_series(folder)
+        assert series.modality == "MR"
+        assert np.abs(series.pixels[0] - image).max() <= np.ptp(image) / 65535
+        assert (tmp_path / "a" / f"echo{number}.nii.gz").is_file()
+        if validator := shutil.which("dciodvfy"):
+            told = subprocess.run([validator, *folder.iterdir()], capture_output=True, text=True)
+            assert "Error" not in told.stderr + told.stdout

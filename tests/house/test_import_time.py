@@ -22,6 +22,17 @@ def test_import_is_quick(module, most_s):
     assert _seconds(module, runs=5) < most_s
 
 
+def test_ct_leaves_the_parts_of_scipy_to_their_first_use():
+    """They take longer than numpy, numba and imgtech together; `import scipy` finds them when needed."""
+    code = (
+        "import sys, imgtech.recon.ct;"
+        "parts = ('fft', 'interpolate', 'ndimage', 'optimize', 'signal', 'special');"
+        "print([part for part in parts if 'scipy.' + part in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
 def test_import_does_not_bring_matplotlib_or_pydicom():
     code = (
         "import sys, imgtech.recon.ct, imgtech.recon.mri, imgtech.recon.ultrasound, imgtech.qc.metrics;"

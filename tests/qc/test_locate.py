@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from imgtech.geometry import ImageGrid
+from imgtech.phantoms.twins import acr_mri_drawing
 from imgtech.qc.locate import find_disk
 from imgtech.qc.metrics import diameter, disk_rim
 from imgtech.qc.pose import Box, Pose, Ring, match_pose
-from imgtech.qc.protocols._acr_mri_drawing import SLICE_1
+from imgtech.qc.protocols._acr_mri_drawing import slice_1
 from reference.acr_twin import Twin
 
 GRID = ImageGrid(shape=(240, 231), spacing_mm=(1.04, 1.07))
@@ -35,7 +36,7 @@ def test_pose_is_found_at_any_angle_and_in_a_mirror(
     twin = _twin(angle_rad=math.radians(degrees), mirrored=mirrored)
     image = twin.slice(1, rng)
     rim = find_disk(image, GRID, radius_mm=(85.0, 105.0))
-    pose = match_pose(image, GRID, rim, SLICE_1)
+    pose = match_pose(image, GRID, rim, slice_1(acr_mri_drawing("large")))
     turn = np.angle(np.exp(1j * (pose.angle_rad - twin.angle_rad)))
     assert abs(math.degrees(turn)) <= 0.5
     assert pose.mirrored == mirrored

@@ -7,7 +7,7 @@ import pytest
 
 from imgtech.qc.metrics._expansion import Expansion
 from imgtech.qc.metrics._kernels import orthonormal_columns, weighted_moments
-from imgtech.qc.metrics._noise import _lags, _pairs, variance
+from imgtech.qc.metrics._noise import _lags, _pairs, autocorrelation, variance
 
 
 def naive_lags(image: np.ndarray, window: tuple[int, int]) -> np.ndarray:
@@ -39,6 +39,21 @@ def test_pairs_of_a_full_region_are_counted_in_closed_form() -> None:
     soft = np.ones((11, 14))
     soft[0, 3] = 0.4
     assert _pairs(soft, (3, 5)) == pytest.approx(naive_lags(soft, (3, 5)))
+
+
+def test_the_autocorrelation_of_a_region_looks_at_nothing_outside_it(rng) -> None:
+    """Every pair of pixels counts by the product of their weights."""
+    image = rng.standard_normal((20, 27))
+    weights = np.zeros(image.shape)
+    weights[4:13, 3:21] = rng.random((9, 18)) > 0.3
+    weights[4, 5:9] = 0.4
+    image[weights == 0] += 50
+    window = (2, 3)
+    inside = weights * (image - np.average(image, weights=weights))
+    pairs, products = naive_lags(weights, window), naive_lags(inside, window)
+    found, share = autocorrelation([image], [weights], window)
+    assert share == pytest.approx(pairs / pairs[window])
+    assert found == pytest.approx(products / pairs / (products / pairs)[window])
 
 
 def test_moments_are_those_of_the_definition(rng) -> None:

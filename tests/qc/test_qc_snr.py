@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics import normalised_snr, snr_single_image, snr_smoothing, snr_two_images
+from imgtech.qc.roi import disk_region
 
 SHAPE = (113, 128)
 
@@ -48,6 +50,23 @@ def test_two_images_give_signal_over_noise_whatever_the_shading(rng: np.random.G
     first, second = shaded + 1.6 * noise(rng), shaded + 1.6 * noise(rng)
     truth = float(shaded[INSIDE > 0].mean()) / 1.6
     assert agrees(snr_two_images(first, second, INSIDE), truth)
+
+
+def test_a_disk_leaves_out_what_lies_in_the_corners_around_it(rng: np.random.Generator) -> None:
+    """Air and its strong noise fill the corners of the box around the region; soft edges count by share."""
+    grid = ImageGrid(shape=(70, 84), spacing_mm=(1.1, 0.9), center_mm=(2.0, -3.0))
+    disk = disk_region(grid, center_mm=(4.0, -5.0), radius_mm=22.3)
+    spread = np.where(disk > 0, 2.0, 9.0)
+    pair = np.where(disk > 0, 100.0, 3.0) + spread * rng.standard_normal((2, *grid.shape))
+    m = snr_two_images(pair[0], pair[1], disk)
+    mean = np.average(pair[0], weights=disk)
+    assert m.details["signal"] == pytest.approx(mean, rel=1e-12)
+    difference = pair[0] - pair[1]
+    around = np.average(difference, weights=disk)
+    square = np.average((difference - around) ** 2, weights=disk) / 2
+    share = (disk**2).sum() / disk.sum() ** 2
+    assert m.value == pytest.approx(mean / math.sqrt(square / (1 - share)), rel=1e-12)
+    assert abs(m.value - 50) < 3 * m.uncertainty
 
 
 def test_two_images_follow_the_formula_of_the_standard(rng: np.random.Generator) -> None:

@@ -10,9 +10,9 @@ import typer
 from imgtech._core.validate import positive
 from imgtech.cli._exit import one_sentence
 from imgtech.cli.recon._ct_chain import Steps, line_integrals
-from imgtech.cli.recon._ct_files import formats, write
 from imgtech.cli.recon._ct_image import Wanted, image_grid, reconstruct, to_unit
 from imgtech.cli.recon._ct_source import SourceOptions, open_scan
+from imgtech.cli.recon._files import formats, write
 from imgtech.cli.recon._output import Out, Source
 from imgtech.geometry import ConeBeam
 

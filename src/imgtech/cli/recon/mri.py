@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 import typer
 
 from imgtech._core.validate import one_of
 from imgtech.cli._exit import one_sentence
+from imgtech.cli.recon._files import formats, write
 from imgtech.cli.recon._mri_chain import images_of
-from imgtech.cli.recon._output import Out, Source, save, say
+from imgtech.cli.recon._output import Out, Source, save
 from imgtech.geometry import ImageGrid
-from imgtech.io.raw import BrukerScan, read_2dseq, read_bruker, read_pulseq, read_siemens
+from imgtech.io.raw import BrukerScan, MriScan, read_2dseq, read_bruker, read_pulseq, read_siemens
 from imgtech.recon.mri import cartesian, paravision_images
 
 
@@ -30,6 +32,12 @@ def mri(
         str, typer.Option(help="Phase of echo-planar lines: auto, navigator, image or none.")
     ] = "auto",
     partial: Annotated[str, typer.Option(help="Lines missing on one side: pocs, homodyne or zero.")] = "pocs",
+    format: Annotated[
+        str, typer.Option(help="What to write: npy, png, npz, tiff, nifti, dicom; several with commas.")
+    ] = "npy,png",
+    slice_mm: Annotated[
+        float | None, typer.Option(help="Distance of the slices; their thickness if not given.")
+    ] = None,
 ) -> None:
     """Reconstruct a Siemens twix .dat file or a Bruker ParaVision folder.
 
@@ -40,10 +48,11 @@ def mri(
     with one_sentence():
         one_of("ghost", ghost, ("auto", "navigator", "image", "none"))
         one_of("partial", partial, ("pocs", "homodyne", "zero"))
+        names = formats(format)
         if zero_fill < 1:
             raise ValueError(f"zero_fill must be at least 1, got {zero_fill}")
         if path.is_dir():
-            _bruker(path, out, window, zero_fill)
+            _bruker(path, out, window, zero_fill, names, slice_mm)
             return
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or folder")
@@ -60,20 +69,46 @@ def mri(
             zero_fill=zero_fill,
             say=typer.echo,
         )
-        save(out, images)
         spacing = (scan.spacing_mm[0] / zero_fill, scan.spacing_mm[1] / zero_fill)
         grid = ImageGrid.fft(images.shape[1:], spacing_mm=spacing)
         ny, nx = scan.matrix
-        say(
-            out,
-            images,
-            grid,
-            f"{scan.n_coils} coil(s), {len(images)} image(s), k-space {ny} x {nx}",
-            "signal",
-        )
+        typer.echo(f"{scan.n_coils} coil(s), {len(images)} image(s), k-space {ny} x {nx}")
+        step = slice_mm or scan.slice_thickness_mm or 1.0
+        _write_groups(out, images, grid, scan, names, step)
 
 
-def _bruker(path: Path, out: Path, window: str, zero_fill: int) -> None:
+def _write_groups(
+    out: Path,
+    images: npt.NDArray[np.floating],
+    grid: ImageGrid,
+    scan: MriScan,
+    names: list[str],
+    slice_mm: float,
+) -> None:
+    """Arrays and pictures of everything; series of the slices of one echo, repetition, phase and set each."""
+    whole = [name for name in names if name in ("npy", "png", "npz")]
+    done = write(out, images, grid, "signal", whole, slice_mm, modality="MR") if whole else []
+    series = [name for name in names if name not in whole]
+    if series:
+        keys = [{k: v for k, v in image.items() if k != "slice"} for image in scan.images]
+        groups = {tuple(key.items()): key for key in keys}
+        if len(groups) < len(keys):
+            typer.echo(f"slices are {slice_mm:.4g} mm apart; another distance by --slice-mm")
+        if "dicom" in series or "nifti" in series:
+            typer.echo("slices are placed as axial ones: the orientation is not read from the scan")
+        for key in groups.values():
+            chosen = images[[k == key for k in keys]]
+            differs = [f"{k}{v}" for k, v in key.items() if len({other[k] for other in keys}) > 1]
+            stem = "_".join(differs) or "image"
+            done += write(out, chosen, grid, "signal", series, slice_mm, modality="MR", stem=stem)
+    spacing = " x ".join(f"{d:.4g}" for d in grid.spacing_mm)
+    typer.echo(f"{' x '.join(map(str, images.shape))} pixels of {spacing} mm (signal)")
+    typer.echo(f"values {images.min():.4g} to {images.max():.4g}; {', '.join(done)} in {out}")
+
+
+def _bruker(
+    path: Path, out: Path, window: str, zero_fill: int, names: list[str], slice_mm: float | None
+) -> None:
     scan = read_bruker(path)
     ny, nx = scan.kspace.shape[-2:]
     images = cartesian(
@@ -83,10 +118,11 @@ def _bruker(path: Path, out: Path, window: str, zero_fill: int) -> None:
         zero_fill=(ny * zero_fill, nx * zero_fill),
         combine="rss",
     )
-    save(out, images)
     spacing = tuple(d / zero_fill for d in scan.spacing_mm)
     grid = ImageGrid.fft(images.shape[1:], spacing_mm=spacing)
-    say(out, images, grid, f"{scan.n_coils} coil(s), k-space {ny} x {nx}", "signal")
+    typer.echo(f"{scan.n_coils} coil(s), k-space {ny} x {nx}")
+    done = write(out, images, grid, "signal", names, slice_mm or 1.0, modality="MR")
+    typer.echo(f"values {images.min():.4g} to {images.max():.4g}; {', '.join(done)} in {out}")
     _compare_with_vendor(scan, path, out)
 
 

@@ -63,10 +63,9 @@ def pattern(
     # the trend takes of the noise in both, and nothing of a pattern finer than itself
     bare = float((profile**2).mean()) - noise
     n = seen.sum() - trend.shape[1]
-    # lines beside one another share noise where it is correlated; counted by the autocorrelation
-    between = _between(rest)
-    freedom = n / between
-    spread = math.sqrt((4 * max(bare, 0.0) * noise + 2 * noise**2) * (1 / freedom) + 2 * noise**2 / (n * 4))
+    # lines beside one another share noise where it is correlated, the more so where the pattern is wide
+    squared, crossed = _between(rest, profile)
+    spread = math.sqrt((4 * max(bare, 0.0) * noise * crossed + 2 * noise**2 * (squared + 0.25)) / n)
     value = math.sqrt(max(bare, 0.0))
     up = (math.sqrt(max(bare, 0.0) + _COVERED * spread) - value) / _COVERED
     down = (value - math.sqrt(max(bare - _COVERED * spread, 0.0))) / _COVERED
@@ -100,13 +99,14 @@ def _basis(x: Floats, order: int, *, cyclic: bool) -> Floats:
     return np.polynomial.legendre.legvander(u, order)
 
 
-def _between(noise: Floats) -> float:
-    """Sum of the squared correlations of noise from line to line."""
-    power = float((noise**2).sum())
-    total = 1.0
+def _between(noise: Floats, profile: Floats) -> tuple[float, float]:
+    """Sums over the lines of the correlation of noise, squared and times that of the profile."""
+    power, height = float((noise**2).sum()), float(profile @ profile)
+    squared = crossed = 1.0
     for lag in range(1, 6):
         rho = float((noise[:, lag:] * noise[:, :-lag]).sum()) / max(power, 1e-300)
         if abs(rho) < 0.1:
             break
-        total += 2 * rho**2
-    return total
+        squared += 2 * rho**2
+        crossed += 2 * rho * float(profile[lag:] @ profile[:-lag]) / max(height, 1e-300)
+    return squared, max(crossed, 0.5)

@@ -18,6 +18,7 @@ _DEFINITION = Source(
     verified=False,
 )
 _EDGE_SHIFT_PX = 0.015
+_ALIGNED_SHIFT_PX = 0.045  # of disks from closed-form k-space; the diameter was off by 0.09 pixel at most
 
 
 def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians(5.0)) -> Measurement:
@@ -28,7 +29,8 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
     end are sound (something hides the edge) the fitted rim itself is taken there, and the details say so.
 
     The uncertainty combines the scatter of such sectors from those beside them, which holds the noise with
-    its correlation, and 0.015 pixel at each end for interpolation and for the choice of the two levels;
+    its correlation, and 0.015 pixel at each end for interpolation and for the choice of the two levels, or
+    0.045 pixel where the edge runs along a row or a column of pixels and all its points share one error;
     where the edge is hidden, the standard deviation of the sound points about the fitted rim instead.
 
     Parameters
@@ -74,10 +76,10 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
         if 2 * sound.sum() < near.sum():
             hidden.append(math.degrees(end) % 360)
             radii.append(smooth)
-            variances.append(spread**2 + (_EDGE_SHIFT_PX * rim.pixel_mm) ** 2)
+            variances.append(spread**2 + _shift_mm(rim, end, half) ** 2)
             continue
         radii.append(smooth + float(np.mean((rim.edge_mm - rim.smooth_mm(rim.angle_rad))[sound])))
-        variances.append(by_noise + (_EDGE_SHIFT_PX * rim.pixel_mm) ** 2)
+        variances.append(by_noise + _shift_mm(rim, end, half) ** 2)
     details: dict[str, float | str] = {"angle_deg": math.degrees(angle) % 360}
     if hidden:
         places = ", ".join(f"{h:.0f} degrees" for h in hidden)
@@ -91,6 +93,13 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
         algorithm=_ALGORITHM,
         details=details,
     )
+
+
+def _shift_mm(rim: Rim, end: float, half: float) -> float:
+    """Error that all points of a sector may share: less where its edge crosses rows and columns of pixels."""
+    angles = np.linspace(end - half, end + half, 9)
+    crossed = min(np.ptp(np.sin(angles)), np.ptp(np.cos(angles))) * rim.radius_mm
+    return float(_EDGE_SHIFT_PX if crossed > rim.pixel_mm else _ALIGNED_SHIFT_PX) * rim.pixel_mm
 
 
 def _sector_variance(rim: Rim, half: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
+import scipy
 
 from imgtech._core.jit import thread_count
 from imgtech.geometry import ImageGrid, ParallelBeam

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import next_fast_len
+import scipy
 
 from imgtech.geometry import ImageGrid, Trajectory
 from imgtech.recon.gridding._kernels import TILE
@@ -89,7 +89,7 @@ def make_plan(trajectory: Trajectory, grid: ImageGrid, tolerance: float) -> Plan
 
 def _fine_size(n: int) -> int:
     """A size that an FFT likes, at least twice ``n``, with an even number of tiles."""
-    return 2 * TILE * int(next_fast_len(int(np.ceil(OVERSAMPLING * n / (2 * TILE)))))
+    return 2 * TILE * int(scipy.fft.next_fast_len(int(np.ceil(OVERSAMPLING * n / (2 * TILE)))))
 
 
 @lru_cache(maxsize=32)

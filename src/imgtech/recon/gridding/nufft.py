@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft as scipy_fft
+import scipy
 
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import ComplexArray, complex_image, positive
@@ -185,12 +185,12 @@ def _to_fine(images: ComplexArray, plan: Plan) -> ComplexArray:
     for c, image in enumerate(images):
         np.multiply(image[:, right:], weights[:, right:], out=rows[:, : n_columns - right, c])
         np.multiply(image[:, :right], weights[:, :right], out=rows[:, nx - right :, c])
-    rows = scipy_fft.fft(rows, axis=1, overwrite_x=True, workers=thread_count())
+    rows = scipy.fft.fft(rows, axis=1, overwrite_x=True, workers=thread_count())
     fine = np.empty((ny, nx, n_coils), images.dtype)
     fine[: n_rows - down] = rows[down:]
     fine[n_rows - down : ny - down] = 0
     fine[ny - down :] = rows[:down]
-    return np.ascontiguousarray(scipy_fft.fft(fine, axis=0, overwrite_x=True, workers=thread_count()))
+    return np.ascontiguousarray(scipy.fft.fft(fine, axis=0, overwrite_x=True, workers=thread_count()))
 
 
 def _from_fine(fine: ComplexArray, plan: Plan, images: ComplexArray) -> None:
@@ -198,9 +198,9 @@ def _from_fine(fine: ComplexArray, plan: Plan, images: ComplexArray) -> None:
     (_, n_rows, n_columns), (ny, nx) = images.shape, plan.fine_shape
     down, right = n_rows // 2, n_columns // 2
     weights = (plan.correction[0][:, None] * plan.correction[1]).astype(images.real.dtype)
-    fine = scipy_fft.ifft(fine, axis=0, norm="forward", overwrite_x=True, workers=thread_count())
+    fine = scipy.fft.ifft(fine, axis=0, norm="forward", overwrite_x=True, workers=thread_count())
     rows = np.concatenate([fine[ny - down :], fine[: n_rows - down]])
-    rows = scipy_fft.ifft(rows, axis=1, norm="forward", overwrite_x=True, workers=thread_count())
+    rows = scipy.fft.ifft(rows, axis=1, norm="forward", overwrite_x=True, workers=thread_count())
     for c, image in enumerate(images):
         np.multiply(rows[:, : n_columns - right, c], weights[:, right:], out=image[:, right:])
         np.multiply(rows[:, nx - right :, c], weights[:, :right], out=image[:, :right])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft as scipy_fft
+import scipy
 
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import ComplexArray, complex_image, real_image
@@ -89,7 +89,7 @@ class ToeplitzNormal(LinearOperator):
         h = Nufft(self.trajectory, distances, self.tolerance).adjoint(w.astype(precise))
         h = h.astype(np.complex128) * float(np.prod(self.grid.spacing_mm))
         h[0], h[:, 0] = 0, 0  # no two pixels are that far apart; without them h is Hermitian
-        spectrum = scipy_fft.fft2(scipy_fft.ifftshift(h), workers=thread_count()).real
+        spectrum = scipy.fft.fft2(scipy.fft.ifftshift(h), workers=thread_count()).real
         object.__setattr__(self, "weights", None if weights is None else w)
         object.__setattr__(self, "_spectrum", np.ascontiguousarray(spectrum))
 
@@ -162,9 +162,9 @@ def convolve(
     (ny, nx), workers = image.shape, thread_count()
     top = plane[:ny]
     top[:, :nx], top[:, nx:] = image, 0
-    top[:] = scipy_fft.fft(top, axis=1, overwrite_x=True, workers=workers)
+    top[:] = scipy.fft.fft(top, axis=1, overwrite_x=True, workers=workers)
     plane[ny:] = 0
-    whole = scipy_fft.fft(plane, axis=0, overwrite_x=True, workers=workers)
+    whole = scipy.fft.fft(plane, axis=0, overwrite_x=True, workers=workers)
     whole *= spectrum
-    whole = scipy_fft.ifft(whole, axis=0, overwrite_x=True, workers=workers)
-    out[:] = scipy_fft.ifft(whole[:ny], axis=1, overwrite_x=True, workers=workers)[:, :nx]
+    whole = scipy.fft.ifft(whole, axis=0, overwrite_x=True, workers=workers)
+    out[:] = scipy.fft.ifft(whole[:ny], axis=1, overwrite_x=True, workers=workers)[:, :nx]

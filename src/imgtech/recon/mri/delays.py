@@ -251,9 +251,9 @@ def _covariance(lines: _Lines, pairs: npt.NDArray[np.int64], shifts: Floats) -> 
     difference, slopes = lines.differences(pairs, shifts)
     matrix = slopes.reshape(3, -1)
     inverse = np.linalg.inv((matrix.conj() @ matrix.T).real)
-    each = np.zeros((slopes.shape[1], lines.fine.shape[1], 3), np.complex128)  # coil, spoke, element
+    each = np.zeros((lines.fine.shape[1], slopes.shape[1], 3), np.complex128)  # spoke, coil, element
     for sign, spokes in ((1, pairs[0]), (-1, pairs[1])):
-        np.add.at(each, (slice(None), spokes), sign * np.moveaxis(slopes, 0, -1))
+        np.add.at(each, spokes, sign * slopes.transpose(2, 1, 0))
     flat = each.reshape(-1, 3)
     variance = float(np.mean(np.abs(difference) ** 2)) / 2  # of a sample; a difference has that of two
     return np.asarray(inverse @ (flat.T @ flat.conj()).real @ inverse * (variance / 2))

@@ -1,4 +1,4 @@
-"""What ``imgtech recon ct`` writes."""
+"""What ``imgtech recon`` writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech.geometry import ImageGrid
-from imgtech.io import series_from_grid, write_nifti, write_series, write_tiff_stack
+from imgtech.io import SeriesTags, series_from_grid, write_nifti, write_series, write_tiff_stack
 from imgtech.io.atomic import write_bytes
 from imgtech.report import png_bytes
 
@@ -35,15 +35,17 @@ def write(
     unit: str,
     names: list[str],
     slice_mm: float | None,
+    *,
+    modality: str = "CT",
+    tags: SeriesTags | None = None,
+    stem: str = "image",
 ) -> list[str]:
     """Write ``(slice, y, x)`` in every format asked for; returns what was written."""
-    if "dicom" in names and unit != "HU":
-        raise ValueError(
-            "--format dicom must hold HU: say --water-per-mm, or --water-region and --air-region"
-        )
     out.mkdir(parents=True, exist_ok=True)
     z_mm = _slices_mm(images, grid, slice_mm)
-    series = series_from_grid(images, grid, modality="CT", slices_mm=None if grid.ndim == 3 else z_mm)
+    series = series_from_grid(
+        images, grid, modality=modality, slices_mm=None if grid.ndim == 3 else z_mm, tags=tags
+    )
     y_mm, x_mm = grid.coordinates_mm[-2:]
 
     def arrays(save: Callable[[io.BytesIO], None], name: str) -> str:
@@ -55,24 +57,25 @@ def write(
     written = []
     for name in names:
         if name == "npy":
-            written.append(arrays(lambda stream: np.save(stream, images), "image.npy"))
+            written.append(arrays(lambda stream: np.save(stream, images), f"{stem}.npy"))
         elif name == "npz":
             written.append(
                 arrays(
                     lambda stream: np.savez(
                         stream, image=images, z_mm=z_mm, y_mm=y_mm, x_mm=x_mm, unit=np.array(unit)
                     ),
-                    "image.npz",
+                    f"{stem}.npz",
                 )
             )
         elif name == "tiff":
-            written.append(write_tiff_stack(images, out / "image.tif").name)
+            written.append(write_tiff_stack(images, out / f"{stem}.tif").name)
         elif name == "nifti":
-            written.append(write_nifti(series, out / "image.nii.gz").name)
+            written.append(write_nifti(series, out / f"{stem}.nii.gz").name)
         elif name == "dicom":
-            written.append(f"{len(write_series(series, out / 'dicom'))} file(s) in dicom")
+            folder = "dicom" if stem == "image" else f"dicom_{stem}"
+            written.append(f"{len(write_series(series, out / folder))} file(s) in {folder}")
         else:
-            written.append(f"{_pictures(out, images)} picture(s)")
+            written.append(f"{_pictures(out, images, stem)} picture(s)")
     return written
 
 
@@ -83,11 +86,11 @@ def _slices_mm(images: npt.NDArray[Any], grid: ImageGrid, slice_mm: float | None
     return np.asarray(np.arange(len(images)) * step, dtype=np.float64)
 
 
-def _pictures(out: Path, images: npt.NDArray[Any]) -> int:
+def _pictures(out: Path, images: npt.NDArray[Any], stem: str) -> int:
     """A picture of every slice on one grey scale; of many slices, 32 evenly spaced ones."""
     low, high = float(images.min()), float(images.max())
     window = (low, high) if high > low else None
     chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), _MOST_PICTURES)).round().astype(int))
     for number in chosen:
-        write_bytes(out / f"image_{number:03d}.png", png_bytes(images[number], window))
+        write_bytes(out / f"{stem}_{number:03d}.png", png_bytes(images[number], window))
     return len(chosen)
