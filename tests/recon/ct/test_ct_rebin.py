@@ -21,7 +21,7 @@ def test_splines_along_channels_are_those_of_scipy(n_sites, n_views, even, rng):
     places[:2] = sites[[0, -1]]
     sinogram, order = rng.normal(size=(n_views, n_sites)), rng.permutation(n_views)
     spline, out = _Spline.through(sites), np.empty((41, n_views))
-    along_channels(sinogram, order, *spline.factors, *_taps(places, spline.knots), out)
+    along_channels(2, sinogram, order, *spline.factors, *_taps(places, spline.knots), out)
     expected = make_interp_spline(sites, sinogram[order], k=5, axis=1)(places).T
     np.testing.assert_allclose(out, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
 
