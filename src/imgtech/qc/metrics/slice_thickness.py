@@ -87,7 +87,8 @@ def ramp_signal(
     that makes :math:`|c + g_k|` closest to the mean of line k in the floor, with :math:`g_k` the departure of
     that line from the others where the ramp shines. The profile is
     :math:`\sqrt{\sum_k w_k M_k^2 - (A - c^2)}`, smoothed by a Gaussian of 2 mm, which does
-    not move an edge much wider than that. A part of the floor remains in doubt and is part of the uncertainty.
+    not move an edge much wider than that. A part of the floor remains in doubt and is part of the
+    uncertainty.
 
     The plateau is the mean of the middle 60 % of the lit part, the floor the mean of what lies more than
     0.8 lengths from its middle; the ends are where the profile first falls below the mean of the two on the
