@@ -12,7 +12,8 @@ frequency.
 
 Every program gets the same projections and the same pixels. What a program does not offer is left out; what
 it refuses is written down. Peers that are not installed are left out. Writes
-benchmarks/results/ct_bias.json.
+benchmarks/results/ct_bias.json. With names of geometries or their beginnings, ``bias.py helix "fan, flat"``,
+only those are measured again; the other rows stay, if machine and versions are the same.
 """
 
 from __future__ import annotations
@@ -187,15 +188,17 @@ def measure(
 
 def main() -> None:
     """Measure, print, save."""
-    only = sys.argv[1:]
-    rows = []
-    for case in cases():
-        if only and not any(case.name.startswith(o) for o in only):
-            continue
+    chosen = [case for case in cases() if not sys.argv[1:] or case.name.startswith(tuple(sys.argv[1:]))]
+    if not chosen:
+        raise SystemExit(f"no geometry begins with {sys.argv[1:]}: {[case.name for case in cases()]}")
+    names = [case.name for case in chosen]
+    kept = _others(names) if len(chosen) < len(cases()) else []
+    rows: list[dict[str, Any]] = []
+    for case in chosen:
         disk = BALL.projections(case.beam) if case.solid else case.data(DISK)
         rows.append({"geometry": case.name, "program": "imgtech", **measure(case.image, case, disk, True)})
         print(rows[-1], flush=True)
-        _save(rows)
+        _save(kept + rows)
         for name in case.peers:
             peer = PEERS[name]
             if not peer.installed:
@@ -207,15 +210,31 @@ def main() -> None:
                 row = {"refused": str(error)}
             rows.append({"geometry": case.name, "program": f"{name} {peer.version}", **row})
             print(rows[-1], flush=True)
-            _save(rows)
+            _save(kept + rows)
+
+
+def _source() -> dict[str, dict[str, str]]:
+    """Machine and versions of this run."""
+    return {
+        "machine": {"processor": harness._processor(), "python": platform.python_version()},
+        "versions": {name: version(name) for name in ("imgtech", "numpy", "numba")},
+    }
+
+
+def _others(names: list[str]) -> list[dict[str, Any]]:
+    """Rows of the other geometries from the last run."""
+    record = json.loads(RESULTS.read_text())
+    if any(record[key] != value for key, value in _source().items()):
+        raise SystemExit(f"{RESULTS.name} comes from another machine or other versions: measure everything")
+    return [row for row in record["bias"] if row["geometry"] not in names]
 
 
 def _save(rows: list[dict[str, Any]]) -> None:
-    """Write what has been measured so far."""
-    packages = ("imgtech", "numpy", "numba")
+    """Write what has been measured so far, in the order of the geometries."""
+    order = [case.name for case in cases()]
+    rows = sorted(rows, key=lambda row: order.index(row["geometry"]))
     record = {
-        "machine": {"processor": harness._processor(), "python": platform.python_version()},
-        "versions": {name: version(name) for name in packages},
+        **_source(),
         "object": {
             "value_per_mm": VALUE, "radius_mm": RADIUS_MM, "center_mm": CENTER_MM, "spacing_mm": SPACING_MM,
             "pixels": N, "loss_at_per_mm": half_frequency(),

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import special
 
 from imgtech.geometry import ImageGrid
 from imgtech.io import Series
@@ -219,6 +220,18 @@ def test_a_steady_floor_is_counted_from_and_a_rectified_one_is_not(rng: np.rando
         assert (lit.start_mm + lit.end_mm) / 2 == pytest.approx(4.0, abs=0.1)
     assert ramp_signal(x, steady, expected_mm=45.0).floor == pytest.approx(50.0, abs=0.5)
     assert abs(ramp_signal(x, ringing, expected_mm=45.0).floor) < 3.0
+
+
+def test_strong_noise_of_a_magnitude_image_does_not_lengthen_a_ramp(rng: np.random.Generator) -> None:
+    """Noise of half the steady floor is no ringing: the floor stays, and with it the half height."""
+    x = np.arange(-74.0, 77.0, 0.55)
+    profile = 12.0 + 100.0 * special.ndtr((x + 31.0) / 2.5) * special.ndtr((27.0 - x) / 2.5)
+    lit = []
+    for _ in range(40):
+        parts = 6.0 * rng.standard_normal((2, 10, len(x)))
+        lit.append(ramp_signal(x, np.hypot(profile + parts[0], parts[1]), expected_mm=50.0))
+    assert np.mean([one.length_mm for one in lit]) == pytest.approx(58.0, abs=0.1)
+    assert np.mean([one.floor for one in lit]) == pytest.approx(12.0, abs=1.5)
 
 
 def test_lines_count_by_their_weight() -> None:

@@ -33,9 +33,9 @@ GRID = ImageGrid(shape=(1, 120, 121), spacing_mm=(0.6, PIXEL_MM, PIXEL_MM), cent
 QUARTERS = np.arange(4) / 4 - 0.35
 
 
-def spectrum(image, frequency_per_mm):
+def spectrum(image, frequency_per_mm, grid=GRID, place_mm=PLACE_MM):
     """Fourier transform of the image of the wire over that of the wire, the mean over 24 directions."""
-    y, x = (axis - c for axis, c in zip(GRID.coordinates_mm[1:], PLACE_MM, strict=True))
+    y, x = (axis - c for axis, c in zip(grid.coordinates_mm[1:], place_mm, strict=True))
     radius = np.hypot(y[:, None], x)
     image = image * np.cos(np.pi / 2 * np.clip((radius - 7.0) / 6.0, 0.0, 1.0)) ** 2
     spectra = []
@@ -80,3 +80,26 @@ def test_no_more_than_two_per_cent_of_the_mtf_is_lost_where_it_is_one_half(scan,
     assert abs(expected[at_half] - 0.5) < 0.02
     assert found[at_half] == pytest.approx(expected[at_half], rel=0.02)
     assert np.abs(found - expected)[f < f[at_half]].max() < 0.01
+
+
+@pytest.mark.parametrize("detector", ["flat", "curved"])
+def test_a_helix_keeps_the_mtf_far_from_the_axis_where_its_rays_pass_between_the_channels(detector):
+    places = [(11.71, -14.83), (-12.2, 14.49), (13.04, 12.91)]
+    beam = ConeBeam.helical(
+        pitch_mm=8 * 1.3 / 1.5, n_turns=2.0, n_views_per_turn=360, start_rad=0.2, n_rows=8,
+        detector=detector, **{**SCANNER, "n_channels": 82},
+    )  # fmt: skip
+    f = np.linspace(0.1, 0.69, 60)
+    expected = np.sinc(AXIS_MM * f) * window_response("hann", 2 * AXIS_MM * f)
+    found = np.zeros_like(f)
+    for place in places:
+        wire = Cylinder(value=1.0, length_mm=400.0, semi_axes_mm=(0.15, 0.15), center_mm=(0.0, *place))
+        grid = ImageGrid(
+            shape=(1, 120, 121),
+            spacing_mm=(0.6, PIXEL_MM, PIXEL_MM),
+            center_mm=(0.2, *place),
+        )
+        data = Phantom(shapes=(wire,)).projections(beam, dtype=np.float64)
+        found += spectrum(wfbp(data, beam, grid, window="hann")[0], f, grid, place) / len(places)
+    at_half = np.argmin(np.abs(expected - 0.5))
+    assert found[at_half] == pytest.approx(expected[at_half], rel=0.02)

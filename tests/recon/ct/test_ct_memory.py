@@ -73,12 +73,12 @@ def test_the_memory_of_fbp_is_as_stated(name, options, images, sinograms, dtype)
     assert peak == pytest.approx(stated * sinogram.itemsize, rel=0.2)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_memory_of_fan_rebinning_is_as_stated(dtype):
+@pytest.mark.parametrize(("dtype", "stated"), [(np.float32, 11), (np.float64, 19)])
+def test_the_memory_of_fan_rebinning_is_as_stated(dtype, stated):
     beam, grid = SCANS["fan, large sinogram"]
     sinogram = np.ones(beam.shape, dtype)
     sinogram[:, :20] = sinogram[:, -20:] = 0
-    assert peak_bytes(lambda: fbp(sinogram, beam, grid)) == pytest.approx(44 * sinogram.size, rel=0.2)
+    assert peak_bytes(lambda: fbp(sinogram, beam, grid)) == pytest.approx(stated * sinogram.size, rel=0.2)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -14,7 +14,7 @@ from imgtech.qc.measurement import Measurement, Source
 
 Floats = npt.NDArray[np.float64]
 
-_ALGORITHM = "crossed-ramps-half-height-1"
+_ALGORITHM = "crossed-ramps-half-height-2"
 _DEFINITION = Source(
     document="ACR Phantom Test Guidance for the MRI Accreditation Program",
     edition="2015",
@@ -26,7 +26,7 @@ _PLATEAU = 0.3
 _FLOOR = 0.8
 _ROUNDS = 8
 _MIN_CONTRAST = 4.0
-_PARTS = 4
+_LEAST_PARTS = 1.5
 _FLOOR_DOUBT = 0.25
 _TRIES = 201
 _MISFIT = 2.0
@@ -43,9 +43,9 @@ class RampSignal:
     plateau, floor : float
         Mean signal in the middle of the lit part, and the steady signal beside it.
     edge_uncertainty_mm : float
-        Standard uncertainty of one edge by noise.
+        Standard uncertainty of one edge by noise and uneven signal.
     level_uncertainty_mm : float
-        Standard uncertainty of the length by the choice of plateau and floor.
+        Standard uncertainty of the length by what is doubtful about the floor.
     middle_uncertainty_mm : float, optional
         Standard uncertainty of the middle between the edges; by default that of two independent edges.
     """
@@ -81,16 +81,20 @@ def ramp_signal(
     A magnitude image never falls to zero: noise, and the ringing of bright water beside a ramp, are
     rectified into a floor that is not there where the ramp shines; a steady floor (signal of the block
     itself, of the tails of the slice profile) is. The steady part c is the smaller of two estimates. By
-    moments, with the mean square A of the floor and the variance V of the squares,
-    :math:`c^4 = A^2 - 2V` (a sine leaves nothing, a constant everything). By lines, the c that makes
-    :math:`|c + g_k|` closest to the mean of line k in the floor, with :math:`g_k` the departure of that
-    line from the others where the ramp shines. The profile is :math:`\sqrt{\sum_k w_k M_k^2 - (A - c^2)}`,
-    smoothed by a Gaussian of 2 mm, which does not move an edge much wider than that. A part of the floor
-    remains in doubt and is part of the uncertainty.
+    moments, with the mean square A of the floor and the variance V of the squares, both freed of what
+    Rician noise adds (:math:`2\sigma^2` and :math:`4\sigma^2(A - \sigma^2)`, with :math:`\sigma` from where
+    the ramp shines), :math:`c^4 = A^2 - 2V` (a sine leaves nothing, a constant everything). By lines, the c
+    that makes :math:`|c + g_k|` closest to the mean of line k in the floor, with :math:`g_k` the departure of
+    that line from the others where the ramp shines. The profile is
+    :math:`\sqrt{\sum_k w_k M_k^2 - (A - c^2)}`, smoothed by a Gaussian of 2 mm, which does
+    not move an edge much wider than that. A part of the floor remains in doubt and is part of the
+    uncertainty.
 
     The plateau is the mean of the middle 60 % of the lit part, the floor the mean of what lies more than
     0.8 lengths from its middle; the ends are where the profile first falls below the mean of the two on the
-    way out. Plateau, floor and ends are found anew until they agree.
+    way out. Plateau, floor and ends are found anew until they agree. An uneven plateau moves each end by
+    half of what it is off there, and the half height by half of what the mean of the plateau is off; both are
+    part of the uncertainty, with the number of independent parts of the plateau from its slope.
 
     Parameters
     ----------
@@ -143,7 +147,7 @@ def ramp_signal(
         outside = np.abs(x - middle) >= _FLOOR * length
         if inside.sum() < 4 or outside.sum() < 4:
             raise ValueError(f"the ramp is lit over {length:.0f} mm, too long or too short to measure")
-        rectified, doubt = _rectified(signal[:, outside], signal[:, inside].mean(axis=1), share)
+        rectified, doubt = _rectified(signal[:, outside], signal[:, inside], share, step)
         profile = _profile(power, rectified, step)
         plateau, floor = float(profile[inside].mean()), float(profile[outside].mean())
         start = _crossing(x, profile, middle, (plateau + floor) / 2, -1)
@@ -156,14 +160,16 @@ def ramp_signal(
         )
     slopes = [abs(float(np.interp(at, x, np.gradient(profile, step)))) for at in (start, end)]
     slope = max(float(np.mean(slopes)), 1e-12)
-    level = 0.5 * math.hypot(float(np.std(profile[inside])) / math.sqrt(_PARTS), doubt)
+    uneven, of_mean = _unevenness(profile[inside], step)
+    edge = math.sqrt(0.75 * min(noise, uneven) ** 2 + 0.25 * uneven**2) / slope
     return RampSignal(
         start_mm=start,
         end_mm=end,
         plateau=plateau,
         floor=floor,
-        edge_uncertainty_mm=min(noise, float(np.std(profile[inside]))) / slope,
-        level_uncertainty_mm=2 * level / slope,
+        edge_uncertainty_mm=math.hypot(edge, of_mean / (math.sqrt(2) * slope)),
+        level_uncertainty_mm=doubt / slope,
+        middle_uncertainty_mm=edge / math.sqrt(2),
     )
 
 
@@ -224,21 +230,48 @@ def slice_thickness(first: RampSignal, second: RampSignal, *, slope: float = 0.1
     )
 
 
-def _rectified(floor: Floats, lit: Floats, share: Floats) -> tuple[float, float]:
+def _rectified(floor: Floats, lit: Floats, share: Floats, step: float) -> tuple[float, float]:
     """Power of a floor that is not steady, and the standard uncertainty of the steady part.
 
     What the moments or the lines say, whichever is more. In doubt are a quarter of the part that is not
-    steady, and of the steady part as much as the lines differ from what they should be.
+    steady nor noise, and of the steady part as much as the lines differ from what they should be.
     """
     mean = float((share @ floor**2).mean())
     spread = float((share @ (floor**2 - mean) ** 2).mean())
-    by_moments = max(mean**2 - 2 * spread, 0.0) ** 0.25
+    noise = min(_noise(lit, step), mean / 2)
+    rest = mean - 2 * noise
+    by_moments = max(rest**2 - 2 * max(spread - 4 * noise * (mean - noise), 0.0), 0.0) ** 0.25
     tries = np.linspace(0.0, math.sqrt(mean), _TRIES)
-    departure = lit - share @ lit
+    along = lit.mean(axis=1)
+    departure = along - share @ along
     misfit = share @ (floor.mean(axis=1)[:, None] - np.abs(tries + departure[:, None])) ** 2
     steady = min(by_moments, float(tries[int(np.argmin(misfit))]))
     unlike = min(steady, _MISFIT * math.sqrt(float(misfit.min())))
-    return mean - steady**2, _FLOOR_DOUBT * (math.sqrt(mean) - steady) + unlike
+    return mean - steady**2, _FLOOR_DOUBT * max(math.sqrt(rest) - steady, 0.0) + unlike
+
+
+def _noise(lit: Floats, step: float) -> float:
+    """Variance of the noise where the ramp shines: what is neither smooth along it nor alike in all lines."""
+    if len(lit) < 2:
+        return 0.0
+    rough = lit - ndimage.gaussian_filter1d(lit, _SMOOTHING_MM / step, axis=1, mode="nearest")
+    return float((rough - rough.mean(axis=0)).var(axis=0, ddof=1).mean())
+
+
+def _unevenness(plateau: Floats, step: float) -> tuple[float, float]:
+    """Standard deviation of an uneven plateau about its true mean, and that of the mean that was found.
+
+    A wave whose correlation is a Gaussian of standard deviation s has a slope of 1/s of its height and
+    counts as length / (s sqrt(2 pi)) independent parts. About its own mean the plateau varies less than
+    about the true one, by a share of one in the number of parts.
+    """
+    spread, steep = float(np.var(plateau)), float(np.mean(np.gradient(plateau, step) ** 2))
+    seen = parts = len(plateau) * step * math.sqrt(steep / max(2 * math.pi * spread, 1e-300))
+    for _ in range(_ROUNDS):
+        parts = seen * math.sqrt(1 - 1 / max(parts, _LEAST_PARTS))
+    parts = max(parts, _LEAST_PARTS)
+    whole = spread * parts / (parts - 1)
+    return math.sqrt(whole), math.sqrt(whole / parts)
 
 
 def _profile(power: Floats, rectified: float, step: float) -> Floats:

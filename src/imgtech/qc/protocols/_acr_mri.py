@@ -91,7 +91,7 @@ def measure_acr_mri(series: Series, *, model: str, repeat: Series | None, editio
         )
         for way, upper in DIRECTIONS.items()
     ]
-    thickness = _Test("thickness", "mm", "crossed-ramps-half-height-1")
+    thickness = _Test("thickness", "mm", "crossed-ramps-half-height-2")
     tests.append(("slice thickness", thickness, lambda: _thickness(scan)))
     tests += [
         (

@@ -8,41 +8,71 @@ import numpy as np
 from imgtech._core.jit import helper, kernel
 
 TAPS = 6  # views that one parallel ray is interpolated from
-_POLE = math.sqrt(3.0) - 2.0
-_HORIZON = 14
+EDGE = 3  # coefficients of a spline before its first sample and behind its last
+_POLES = (
+    math.sqrt(67.5 - math.sqrt(4436.25)) + math.sqrt(26.25) - 6.5,
+    math.sqrt(67.5 + math.sqrt(4436.25)) - math.sqrt(26.25) - 6.5,
+)
+_HORIZON = 22  # the larger pole to this power is below float32's rounding
 
 
 @helper
-def _knots_along(row, knots):
-    """A sixth of the cubic B-spline coefficients of a row, mirrored; sample k stands in ``knots[k + 2]``."""
-    n = row.shape[0]
-    total, power = 0.0, 1.0
-    for k in range(_HORIZON):
-        m = k % (2 * n - 2)
-        total += power * row[min(m, 2 * n - 2 - m)]
-        power *= _POLE
-    knots[2] = total
-    for k in range(1, n):
-        total = row[k] + _POLE * total
-        knots[k + 2] = total
-    total = _POLE / (_POLE * _POLE - 1.0) * (total + _POLE * knots[n])
-    knots[n + 1] = total
-    for k in range(n - 2, -1, -1):
-        total = _POLE * (total - knots[k + 2])
-        knots[k + 2] = total
-    knots[1], knots[0] = knots[3], knots[min(4, n + 1)]
-    knots[n + 2], knots[n + 3] = knots[n], knots[max(2, n - 1)]
+def _mirrored(k, n):
+    """Index of sample k among n samples that go on in a mirror at either end."""
+    m = abs(k) % (2 * n - 2)
+    return min(m, 2 * n - 2 - m)
 
 
 @helper
-def _spline(knots, position):
-    """Value of the spline of :func:`_knots_along` at a position between -1 and its number of samples."""
+def _to_knots(knots, n):
+    """From samples to 1/120 of their coefficients in B-splines of degree 5, mirrored at the ends.
+
+    Sample k of n stands in row ``k + EDGE`` of ``knots`` and is replaced by its coefficient; the rows before
+    and behind them are filled. After Unser, Aldroubi and Eden 1993, B-spline signal processing: part I,
+    theory, IEEE Transactions on Signal Processing 41, 821-833, https://doi.org/10.1109/78.193220
+    """
+    width = knots.shape[1]
+    first = np.empty(width)
+    for pole in _POLES:
+        first[:] = 0.0
+        power = 1.0
+        for k in range(_HORIZON):
+            source = knots[_mirrored(k, n) + EDGE]
+            for i in range(width):
+                first[i] += power * source[i]
+            power *= pole
+        knots[EDGE] = first
+        for k in range(EDGE + 1, EDGE + n):
+            here, before = knots[k], knots[k - 1]
+            for i in range(width):
+                here[i] += pole * before[i]
+        end = pole / (pole * pole - 1.0)
+        last, before = knots[EDGE + n - 1], knots[EDGE + n - 2]
+        for i in range(width):
+            last[i] = end * (last[i] + pole * before[i])
+        for k in range(EDGE + n - 2, EDGE - 1, -1):
+            here, after = knots[k], knots[k + 1]
+            for i in range(width):
+                here[i] = pole * (after[i] - here[i])
+    for k in range(1, EDGE + 1):
+        knots[EDGE - k] = knots[EDGE + _mirrored(k, n)]
+        knots[EDGE + n - 1 + k] = knots[EDGE + _mirrored(n - 1 + k, n)]
+
+
+@helper
+def _read(knots, position, out):
+    """Values of the splines of :func:`_to_knots` at a position between -1 and their number of samples."""
     k = int(position + 1.0)
     f = position + 1.0 - k
     g = 1.0 - f
-    value = g * g * g * knots[k] + f * f * f * knots[k + 3]
-    value += (4.0 - 3.0 * f * f * (2.0 - f)) * knots[k + 1]
-    return value + (4.0 - 3.0 * g * g * (2.0 - g)) * knots[k + 2]
+    f5, g5 = f**5, g**5
+    near_f, near_g = (1.0 + f) ** 5, (1.0 + g) ** 5
+    w1, w4 = near_g - 6.0 * g5, near_f - 6.0 * f5
+    w2 = (2.0 + g) ** 5 - 6.0 * near_g + 15.0 * g5
+    w3 = (2.0 + f) ** 5 - 6.0 * near_f + 15.0 * f5
+    a, b, c, d, e, h = knots[k], knots[k + 1], knots[k + 2], knots[k + 3], knots[k + 4], knots[k + 5]
+    for i in range(len(out)):
+        out[i] = g5 * a[i] + w1 * b[i] + w2 * c[i] + w3 * d[i] + w4 * e[i] + f5 * h[i]
 
 
 @kernel(parallel=True)
@@ -55,24 +85,25 @@ def to_positions(projections, cosines, states, channels, row_shift, out):
     n_views, n_rows, n_channels = projections.shape
     n_positions = out.shape[1]
     for n in numba.prange(n_views):
-        along = np.empty(n_channels + 4)
-        column = np.empty(n_rows + 4)
-        one = np.empty(max(n_rows, n_channels))
+        along = np.empty((n_channels + 2 * EDGE, n_rows))
         state = states[n]
         for row in range(n_rows):
             for j in range(n_channels):
-                one[j] = projections[n, row, j] * cosines[row, j]
-            _knots_along(one[:n_channels], along)
-            for k in range(n_positions):
-                out[n, k, row] = _spline(along, channels[state, k])
+                along[j + EDGE, row] = projections[n, row, j] * cosines[row, j]
+        _to_knots(along, n_channels)
+        for k in range(n_positions):
+            _read(along, channels[state, k], out[n, k])
         if row_shift[state] != 0.0 and n_rows > 1:
+            across = np.empty((n_rows + 2 * EDGE, n_positions))
+            line = np.empty(n_positions)
             for k in range(n_positions):
                 for row in range(n_rows):
-                    one[row] = out[n, k, row]
-                _knots_along(one[:n_rows], column)
-                for row in range(n_rows):
-                    at = min(max(row + row_shift[state], -0.5), n_rows - 0.5)
-                    out[n, k, row] = _spline(column, at)
+                    across[row + EDGE, k] = out[n, k, row]
+            _to_knots(across, n_rows)
+            for row in range(n_rows):
+                _read(across, min(max(row + row_shift[state], -0.5), n_rows - 0.5), line)
+                for k in range(n_positions):
+                    out[n, k, row] = line[k]
 
 
 @kernel(parallel=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy  # scipy.interpolate is loaded at first use: it takes longer than all else here
 
+from imgtech._core.jit import thread_count
 from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam, sample_positions
-from imgtech.recon.ct._kernels_rebin import ORDER, along_views, combine, knot_factors
+from imgtech.recon.ct._kernels_rebin import ORDER, along_channels, along_views, knot_factors, spline_factors
 from imgtech.recon.ct.weights import LARGEST_GAP_RATIO
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -46,19 +48,39 @@ def to_parallel(stack: FloatArray, fan: FanBeam, grid: ImageGrid) -> tuple[Float
     theta = np.asarray(begin + np.arange(n_theta) * (np.pi / n_theta), dtype=np.float64)
     parallel = ParallelBeam(angles_rad=theta, n_channels=len(channels_mm), channel_spacing_mm=spacing_mm)
     sinograms = np.empty((len(stack), *parallel.shape), stack.dtype)
-    out = np.empty(parallel.shape[::-1])
+    distinct = np.flatnonzero(np.diff(angles, prepend=-np.inf) > _SAME_ANGLE_RAD)
+    n_wrapped = min(len(distinct), _WRAPPED_VIEWS) if is_turn else 0
+    channels, views = _Spline.through(fan.channels_mm), _Spline.through(_closed(angles[distinct], n_wrapped))
+    factors = np.zeros((len(views.knots), ORDER * (ORDER - 1) // 2))
+    even = np.zeros(len(views.knots), np.bool_)
+    knot_factors(views.knots, factors, even)
+    taps = _taps(_detector_positions_mm(fan, gamma[seen]), channels.knots)
+    limits = 2 * fan.half_fan_rad, _SMALLEST_TRUST, _SAME_ANGLE_RAD
+    scan = is_turn, float(angles[0]), float(angles[-1])
+    readings, parts = np.empty((len(taps[0]), fan.n_views)), thread_count()
     for sinogram, target in zip(stack, sinograms, strict=True):
-        views = _along_channels(sinogram, fan, gamma[seen])
-        spline = _along_views(views.T[order], angles, is_turn)
-        factors = np.zeros((len(spline.t), ORDER * (ORDER - 1) // 2))
-        knot_factors(spline.t, factors)
-        first, scan = int(np.argmax(seen)), (is_turn, angles[0], angles[-1])
-        limits = 2 * fan.half_fan_rad, _SMALLEST_TRUST, _SAME_ANGLE_RAD
-        curves = np.ascontiguousarray(spline.c.T)
-        along_views(curves, spline.t, factors, first, gamma, theta, trust_mm, *scan, *limits, out)
-        if np.isnan(out).any():
+        along_channels.sized(readings.size * ORDER)(
+            parts, sinogram, order, *channels.factors, *taps, readings
+        )
+        values = _averaged(readings, distinct)
+        along_views.sized(readings.size * ORDER)(
+            parts,
+            values,
+            int(np.argmax(seen)),
+            n_wrapped,
+            *views.factors,
+            views.knots,
+            factors,
+            even,
+            gamma,
+            theta,
+            trust_mm,
+            scan,
+            limits,
+            target,
+        )
+        if np.isnan(target).any():
             raise ValueError(_not_covered(fan))
-        target[:] = out.T
     return sinograms, parallel
 
 
@@ -101,32 +123,47 @@ def _sorted_views(angles_rad: Floats) -> tuple[Floats, npt.NDArray[np.intp], flo
     return turned[order], order, float(np.median(distinct)), is_turn
 
 
-def _along_views(views: Floats, angles: Floats, is_turn: bool) -> scipy.interpolate.BSpline:
-    """Spline through the views of one slice, those of the same angle averaged, closed if a full turn."""
-    first = np.flatnonzero(np.diff(angles, prepend=-np.inf) > _SAME_ANGLE_RAD)
-    if len(first) < len(angles):
-        repeats = np.diff(first, append=len(angles))
-        views = np.add.reduceat(views, first, axis=0) / repeats[:, None]
-        angles = angles[first]
-    if is_turn:
-        n = min(len(angles), _WRAPPED_VIEWS)
-        views = np.concatenate([views[-n:], views, views[:n]])
-        angles = np.concatenate([angles[-n:] - 2 * np.pi, angles, angles[:n] + 2 * np.pi])
-    return scipy.interpolate.make_interp_spline(angles, views, k=_DEGREE)
+@dataclass(frozen=True, eq=False)
+class _Spline:
+    """Spline of degree 5 through samples at ``sites``: knots, and the factors that give coefficients."""
+
+    knots: Floats
+    factors: tuple[Floats, Floats, Floats]
+
+    @classmethod
+    def through(cls, sites: Floats) -> _Spline:
+        """Knots at the samples but for three at either end, as many as the samples determine."""
+        ends = np.repeat(sites[[0, -1]], ORDER).reshape(2, ORDER)
+        knots = np.concatenate([ends[0], sites[ORDER // 2 : -(ORDER // 2)], ends[1]])
+        first, taps = _taps(sites, knots)
+        factors = np.empty((len(sites), 4)), np.empty((len(sites), 4)), np.empty(len(sites))
+        spline_factors(taps, first, *factors)
+        return cls(knots, factors)
 
 
-def _along_channels(sinogram: FloatArray, fan: FanBeam, gamma: Floats) -> Floats:
-    """Values at fan angles, ``(angle, view)``, from a spline along the channels of every view."""
-    distance = fan.source_detector_mm
-    positions_mm = distance * (np.tan(gamma) if fan.detector == "flat" else gamma)
-    spline = scipy.interpolate.make_interp_spline(
-        fan.channels_mm, sinogram.astype(np.float64), k=_DEGREE, axis=-1
-    )
-    taps = scipy.interpolate.BSpline.design_matrix(positions_mm, spline.t, _DEGREE)
-    first, weights = taps.indices[::ORDER].astype(np.int64), taps.data.reshape(-1, ORDER)
-    out = np.empty((len(positions_mm), len(sinogram)))
-    combine.sized(out.size * ORDER)(np.ascontiguousarray(spline.c), first, weights, out)
-    return out
+def _taps(places: Floats, knots: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+    """First of the coefficients that a spline takes at every place, and the weights of all."""
+    matrix = scipy.interpolate.BSpline.design_matrix(places, knots, _DEGREE)
+    return matrix.indices[::ORDER].astype(np.int64), matrix.data.reshape(-1, ORDER)
+
+
+def _closed(angles: Floats, n: int) -> Floats:
+    """Angles with ``n`` of them repeated a turn before and a turn behind."""
+    return np.concatenate([angles[len(angles) - n :] - 2 * np.pi, angles, angles[:n] + 2 * np.pi])
+
+
+def _averaged(readings: Floats, first: npt.NDArray[np.intp]) -> Floats:
+    """Readings ``(place, view)`` with the views of the same angle, from ``first`` on, averaged."""
+    n_views = readings.shape[1]
+    if len(first) == n_views:
+        return readings
+    sums: Floats = np.add.reduceat(readings, first, axis=1)
+    return sums / np.diff(first, append=n_views)
+
+
+def _detector_positions_mm(fan: FanBeam, gamma: Floats) -> Floats:
+    """Where rays of the fan angles meet the detector."""
+    return fan.source_detector_mm * (np.tan(gamma) if fan.detector == "flat" else gamma)
 
 
 def _trust_of_channels(channels_mm: Floats, measured_mm: Floats) -> Floats:
