@@ -76,7 +76,7 @@ def _large(scan: MrScan, edition: str = "2015", **changes: float) -> qc.Report:
 
 
 @pytest.mark.parametrize(
-    "degrees", [3.0, 45.0, *(pytest.param(d, marks=pytest.mark.slow) for d in (0.0, 17.0, 100.0, 222.0))]
+    "degrees", [45.0, *(pytest.param(d, marks=pytest.mark.slow) for d in (0.0, 3.0, 17.0, 100.0, 222.0))]
 )
 def test_a_good_phantom_never_fails_for_a_rotation(degrees: float) -> None:
     turned = dataclasses.replace(POSE, roll_rad=math.radians(degrees))
@@ -86,6 +86,7 @@ def test_a_good_phantom_never_fails_for_a_rotation(degrees: float) -> None:
     assert failed == []
 
 
+@pytest.mark.slow
 def test_planted_faults_are_found_and_named() -> None:
     good = MrScan(placement=POSE, grid=GRID, sigma=2.0, shading=0.02)
     off = _large(dataclasses.replace(good, off_mm=2.0))
