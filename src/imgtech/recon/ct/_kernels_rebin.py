@@ -79,32 +79,32 @@ def _solve(lower, upper, scale, columns):
 
 
 @kernel(parallel=True)
-def along_channels(sinogram, order, lower, upper, scale, first, weights, out):
+def along_channels(n_parts, sinogram, order, lower, upper, scale, first, weights, out):
     """Values ``(place, view)`` of the splines through the channels of every view, views in ``order``.
 
-    Place j takes ``weights[j]`` of the coefficients from ``first[j]`` on.
+    Place j takes ``weights[j]`` of the coefficients from ``first[j]`` on. Each of ``n_parts`` parts of the
+    work takes memory once.
     """
     n_views, n_channels = sinogram.shape
-    for block in numba.prange((n_views + _LANES - 1) // _LANES):
-        columns = np.zeros((n_channels, _LANES))
-        begin = numba.int64(block) * _LANES
-        count = min(_LANES, n_views - begin)
-        for low in range(0, n_channels, 16):
-            for c in range(count):
-                view = sinogram[order[begin + c]]
-                for i in range(low, min(low + 16, n_channels)):
-                    columns[i, c] = view[i]
-        _solve(lower, upper, scale, columns)
-        values = np.empty(_LANES)
-        for j in range(len(first)):
-            for c in range(_LANES):
-                values[c] = weights[j, 0] * columns[first[j], c]
-            for t in range(1, ORDER):
-                weight, row = weights[j, t], columns[first[j] + t]
+    for part in numba.prange(n_parts):
+        columns, values = np.zeros((n_channels, _LANES)), np.empty(_LANES)
+        for begin in range(numba.int64(part) * _LANES, n_views, n_parts * _LANES):
+            count = min(_LANES, n_views - begin)
+            for low in range(0, n_channels, 16):
+                for c in range(count):
+                    view = sinogram[order[begin + c]]
+                    for i in range(low, min(low + 16, n_channels)):
+                        columns[i, c] = view[i]
+            _solve(lower, upper, scale, columns)
+            for j in range(len(first)):
                 for c in range(_LANES):
-                    values[c] += weight * row[c]
-            for c in range(count):
-                out[j, begin + c] = values[c]
+                    values[c] = weights[j, 0] * columns[first[j], c]
+                for t in range(1, ORDER):
+                    weight, row = weights[j, t], columns[first[j] + t]
+                    for c in range(_LANES):
+                        values[c] += weight * row[c]
+                for c in range(count):
+                    out[j, begin + c] = values[c]
 
 
 @kernel
@@ -224,6 +224,7 @@ def _channel(lowest, c, n):
 
 @kernel(parallel=True)
 def along_views(
+    n_parts,
     values,
     first,
     n_wrapped,
@@ -246,29 +247,41 @@ def along_views(
     with ``n_wrapped`` views repeated beyond either end. The ray of fan angle g at view b is the parallel
     ray of direction b - g; seen from its other end it is that of -g, half a turn on. ``trust`` weighs
     channels; ``scan`` is whether views close a turn, their begin and their end; ``limits`` the angle over
-    which views lose weight at either end, the least weight, and what angles may differ by.
+    which views lose weight at either end, the least weight, and what angles may differ by. Each of
+    ``n_parts`` parts of the work takes memory once.
     """
     n, n_sites = len(gamma), values.shape[1] + 2 * n_wrapped
     half = (n + 1) // 2
-    for block in numba.prange((half + _PAIRS - 1) // _PAIRS):
-        lowest = numba.int64(block) * _PAIRS
+    for part in numba.prange(n_parts):
         columns, curves = np.empty((n_sites, _LANES)), np.empty((_LANES, n_sites))
-        _curves(values, first, lowest, n, n_wrapped, lower, upper, scale, columns, curves)
-        sums, whole = np.zeros((_LANES, len(theta))), np.zeros((_LANES, len(theta)))
-        for c in range(_LANES):
-            m = _channel(lowest, c, n)
-            for turn in range(2):
-                j = m if turn == 0 else n - 1 - m
-                lane = c if turn == 0 else (c + _PAIRS) % _LANES
-                if first <= j < first + len(values):
-                    angle = turn * np.pi + gamma[j]
-                    curve = curves[lane]
-                    _read(
-                        curve, knots, factors, even, angle, theta, trust[j], scan, limits, sums[c], whole[c]
-                    )
-        for v in range(len(theta)):
+        sums, whole = np.empty((_LANES, len(theta))), np.empty((_LANES, len(theta)))
+        for lowest in range(numba.int64(part) * _PAIRS, half, n_parts * _PAIRS):
+            _curves(values, first, lowest, n, n_wrapped, lower, upper, scale, columns, curves)
+            sums[:], whole[:] = 0, 0
             for c in range(_LANES):
-                # one block alone writes a channel: mirrors end where the middle channel is reached
-                if lowest + c % _PAIRS < half:
-                    here = whole[c, v]
-                    out[v, _channel(lowest, c, n)] = sums[c, v] / here if here > 0.0 else np.nan
+                m = _channel(lowest, c, n)
+                for turn in range(2):
+                    j = m if turn == 0 else n - 1 - m
+                    lane = c if turn == 0 else (c + _PAIRS) % _LANES
+                    if first <= j < first + len(values):
+                        angle = turn * np.pi + gamma[j]
+                        curve = curves[lane]
+                        _read(
+                            curve,
+                            knots,
+                            factors,
+                            even,
+                            angle,
+                            theta,
+                            trust[j],
+                            scan,
+                            limits,
+                            sums[c],
+                            whole[c],
+                        )
+            for v in range(len(theta)):
+                for c in range(_LANES):
+                    # one block alone writes a channel: mirrors end where the middle channel is reached
+                    if lowest + c % _PAIRS < half:
+                        here = whole[c, v]
+                        out[v, _channel(lowest, c, n)] = sums[c, v] / here if here > 0.0 else np.nan

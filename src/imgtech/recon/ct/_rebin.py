@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy  # scipy.interpolate is loaded at first use: it takes longer than all else here
 
+from imgtech._core.jit import thread_count
 from imgtech.geometry import FanBeam, ImageGrid, ParallelBeam, sample_positions
 from imgtech.recon.ct._kernels_rebin import ORDER, along_channels, along_views, knot_factors, spline_factors
 from imgtech.recon.ct.weights import LARGEST_GAP_RATIO
@@ -56,11 +57,14 @@ def to_parallel(stack: FloatArray, fan: FanBeam, grid: ImageGrid) -> tuple[Float
     taps = _taps(_detector_positions_mm(fan, gamma[seen]), channels.knots)
     limits = 2 * fan.half_fan_rad, _SMALLEST_TRUST, _SAME_ANGLE_RAD
     scan = is_turn, float(angles[0]), float(angles[-1])
-    readings = np.empty((len(taps[0]), fan.n_views))
+    readings, parts = np.empty((len(taps[0]), fan.n_views)), thread_count()
     for sinogram, target in zip(stack, sinograms, strict=True):
-        along_channels.sized(readings.size * ORDER)(sinogram, order, *channels.factors, *taps, readings)
+        along_channels.sized(readings.size * ORDER)(
+            parts, sinogram, order, *channels.factors, *taps, readings
+        )
         values = _averaged(readings, distinct)
         along_views.sized(readings.size * ORDER)(
+            parts,
             values,
             int(np.argmax(seen)),
             n_wrapped,
