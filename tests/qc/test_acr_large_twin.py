@@ -138,7 +138,7 @@ def test_masked_air_falls_back_on_smoothing_and_says_so(rng: np.random.Generator
     series = Twin(**POSE).series(rng)
     pixels = np.where(series.pixels < 60.0, 0.0, series.pixels)
     m = acr_mri_large(dataclasses.replace(series, pixels=pixels))["signal-to-noise ratio"]
-    assert m.algorithm == "snr-smoothing-2"
+    assert m.algorithm == "snr-smoothing-3"
     assert "zero" in str(m.details["air unusable"])
     assert m.value == pytest.approx(1000.0 / 8.0, rel=0.1)
 

@@ -239,6 +239,33 @@ def high_passed_size(noise: Floats, weights: list[Floats], kernel: Floats) -> No
     return NoiseSize(linear=linear, squared=max(size.squared, 1.0))
 
 
+def high_passed_share(noise: Floats, weights: list[Floats], kernel: Floats) -> float:
+    """Share of the variance of noise that is left after a moving average was subtracted.
+
+    With f the kernel twice less its autocorrelation, noise of autocorrelation R keeps R - f * R. This is
+    solved for R over three pixels either way, beyond which noise is taken as uncorrelated.
+
+    Parameters
+    ----------
+    noise : numpy.ndarray
+        Image minus its moving average, shape ``(ny, nx)``.
+    weights : list of numpy.ndarray
+        Regions to look at.
+    kernel : numpy.ndarray
+        The moving average; symmetric, square, of odd size, with a sum of 1.
+    """
+    reach, middle = 3, kernel.shape[0] // 2
+    left, _ = autocorrelation([noise] * len(weights), weights, reach)
+    lags = 2 * reach
+    cut = slice(middle, middle + 2 * lags + 1)
+    taken = 2 * np.pad(kernel, lags)[cut, cut] - _lags(kernel, lags)
+    n = 2 * reach + 1
+    apart = np.subtract.outer(np.arange(n), np.arange(n)) + lags
+    system = np.eye(n * n) - taken[apart[:, None, :, None], apart[None, :, None, :]].reshape(n * n, n * n)
+    before = np.linalg.solve(system, left.ravel())
+    return 1 / max(float(before[n * n // 2]), 1.0)
+
+
 def _lags(image: Floats, window: int | tuple[int, int]) -> Floats:
     """Sums of products of an image with itself, shifted by up to ``window`` pixels either way."""
     window = _pair(window)

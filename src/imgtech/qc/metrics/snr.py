@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from imgtech._core.validate import count, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
-from imgtech.qc.metrics._noise import filled_box, high_passed_size, noise_size, pixel_number, variance
+from imgtech.qc.metrics._noise import filled_box, high_passed_share, noise_size, pixel_number, variance
 from imgtech.qc.roi import checked_region
 
 Floats = npt.NDArray[np.float64]
@@ -136,8 +136,8 @@ def snr_smoothing(
     noise = pixels - ndimage.uniform_filter(pixels, width, mode="nearest")
     kept = 1.0
     if restore_variance:
-        kept -= high_passed_size(noise, regions, np.ones((width, width))).linear / width**2
-    return _mean_of_ratios(pixels, noise, regions, max(kept, 0.1), _MCCANN, "snr-smoothing-2")
+        kept = high_passed_share(noise, regions, np.full((width, width), 1 / width**2))
+    return _mean_of_ratios(pixels, noise, regions, max(kept, 0.1), _MCCANN, "snr-smoothing-3")
 
 
 def normalised_snr(

@@ -284,7 +284,7 @@ def _flood_items(series: Series, image: Floats, second: Floats | None, found: Mr
             else snr_smoothing(image, regions())
         )
 
-    name = "snr-two-images-2" if second is not None else "snr-smoothing-2"
+    name = "snr-two-images-2" if second is not None else "snr-smoothing-3"
     yield Item(name="SNR", unit="1", algorithm=name, definition=_IPEM, measure=snr)
     yield Item(
         name="normalised SNR",

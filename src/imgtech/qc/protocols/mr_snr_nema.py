@@ -166,7 +166,7 @@ def _items(
         )
         two = lambda: snr_smoothing(image, inside)  # noqa: E731
         yield Item(
-            name="SNR of the smoothed image", unit="1", algorithm="snr-smoothing-2", definition=_NEMA,
+            name="SNR of the smoothed image", unit="1", algorithm="snr-smoothing-3", definition=_NEMA,
             measure=two,
         )  # fmt: skip
     yield Item(
