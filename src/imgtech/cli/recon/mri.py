@@ -101,6 +101,10 @@ def _write_groups(
             differs = [f"{k}{v}" for k, v in key.items() if len({other[k] for other in keys}) > 1]
             stem = "_".join(differs) or "image"
             done += write(out, chosen, grid, "signal", series, slice_mm, modality="MR", stem=stem)
+    _say(out, images, grid, done)
+
+
+def _say(out: Path, images: npt.NDArray[np.floating], grid: ImageGrid, done: list[str]) -> None:
     spacing = " x ".join(f"{d:.4g}" for d in grid.spacing_mm)
     typer.echo(f"{' x '.join(map(str, images.shape))} pixels of {spacing} mm (signal)")
     typer.echo(f"values {images.min():.4g} to {images.max():.4g}; {', '.join(done)} in {out}")
@@ -121,8 +125,7 @@ def _bruker(
     spacing = tuple(d / zero_fill for d in scan.spacing_mm)
     grid = ImageGrid.fft(images.shape[1:], spacing_mm=spacing)
     typer.echo(f"{scan.n_coils} coil(s), k-space {ny} x {nx}")
-    done = write(out, images, grid, "signal", names, slice_mm or 1.0, modality="MR")
-    typer.echo(f"values {images.min():.4g} to {images.max():.4g}; {', '.join(done)} in {out}")
+    _say(out, images, grid, write(out, images, grid, "signal", names, slice_mm or 1.0, modality="MR"))
     _compare_with_vendor(scan, path, out)
 
 
