@@ -150,7 +150,7 @@ def jaszczak(
     >>> from imgtech.phantoms.twins import jaszczak
     >>> volume = jaszczak(ImageGrid(shape=(80, 90), spacing_mm=(4.0, 4.0)), [0.0, 60.0])
     >>> round(float(volume[1, 40, 45])), round(float(volume[0, 40, 59]))
-    (1000, 37)
+    (1000, 23)
     """
     where = placement or Placement()
     y, x = grid.coordinates_mm

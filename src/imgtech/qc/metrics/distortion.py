@@ -92,7 +92,7 @@ def distortion_map(points: Points, nominal_mm: npt.ArrayLike) -> Distortion:
     >>> from imgtech.qc.metrics import Points, distortion_map
     >>> drawing = np.array([(y, x) for y in (-20.0, 0.0, 20.0) for x in (-30.0, 0.0, 30.0)])
     >>> bent = drawing * (1.0, 1.02) + (1.5, -2.0)
-    >>> points = Points(positions_mm=bent, uncertainties_mm=np.full((9, 2), 0.02),
+    >>> points = Points(positions_mm=bent, uncertainties_mm=np.full((9, 2), 0.0002),
     ...                 found=np.ones(9, dtype=bool))
     >>> found = distortion_map(points, drawing)
     >>> round(found.scale_x.value, 3), round(found.offset_y.value, 3), round(found.largest.value, 3)
