@@ -41,10 +41,14 @@ def read_rtk_geometry(
     ----------
     path : str or pathlib.Path
         The file.
-    n_channels, n_rows : int
-        Size of the projections.
-    channel_spacing_mm, row_spacing_mm : float
-        Spacing of the projections.
+    n_channels : int
+        Columns of the projections.
+    channel_spacing_mm : float
+        Their spacing.
+    n_rows : int
+        Rows of the projections.
+    row_spacing_mm : float
+        Their spacing.
     detector_offset_mm, row_offset_mm : float, optional
         Where the middle of the projections lies in RTK's coordinates: the origin of the image plus half of
         its extent between the outermost elements. 0 for centred projections.

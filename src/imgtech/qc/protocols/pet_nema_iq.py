@@ -138,6 +138,18 @@ def gamma_jaszczak(series: Series, *, edition: str = "1") -> Report:
     Notes
     -----
     ``docs/protocols/gamma-jaszczak.md`` says where each region lies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imgtech.geometry import ImageGrid
+    >>> from imgtech.io import series_from_grid
+    >>> from imgtech.phantoms.twins import jaszczak
+    >>> from imgtech.qc.protocols import gamma_jaszczak
+    >>> grid, z_mm = ImageGrid(shape=(60, 66), spacing_mm=(4.2, 4.0)), np.arange(-60.0, 61.0, 4.0)
+    >>> series = series_from_grid(jaszczak(grid, z_mm), grid, modality="NM", slices_mm=z_mm)
+    >>> print(round(gamma_jaszczak(series)["background"].value))
+    1000
     """
     one_of("edition", edition, JASZCZAK_EDITIONS)
     if series.modality not in ("NM", "PT"):

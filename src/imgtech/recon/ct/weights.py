@@ -35,17 +35,17 @@ def angular_weights(angles_rad: npt.ArrayLike, *, limited_angle: bool = False) -
     numpy.ndarray
         Weights in radians, shape ``(n_views,)``.
 
-    Warns
-    -----
-    UserWarning
-        If ``limited_angle`` is set and directions are missing.
-
     Raises
     ------
     ValueError
         If there are less than two directions, or ``limited_angle`` is not set and the views do not cover 180
         degrees: the largest gap between neighbouring directions is more than 4 times the gap that 90 % of all
         gaps do not exceed.
+
+    Warns
+    -----
+    UserWarning
+        If ``limited_angle`` is set and directions are missing.
 
     Examples
     --------

@@ -151,7 +151,11 @@ def total_variation(
 
     Parameters
     ----------
-    kspace, sampled, maps
+    kspace : array_like
+        As in :func:`l1_wavelet`.
+    sampled : array_like of bool
+        As in :func:`l1_wavelet`.
+    maps : array_like
         As in :func:`l1_wavelet`.
     regularization : float, optional
         :math:`\lambda`, a pure number.

@@ -142,13 +142,21 @@ def grappa_noise(
 
     Parameters
     ----------
-    kspace, mask, calibration, kernel_size, regularization
+    kspace : array_like
+        As in :func:`grappa`.
+    mask : array_like of bool
+        As in :func:`grappa`.
+    calibration : array_like, optional
         As in :func:`grappa`.
     noise_covariance : array_like
         Shape ``(coil, coil)``, see :func:`noise_covariance`.
     maps : array_like, optional
         Sensitivities of :func:`roemer_combine`, shape ``(coil, y, x)``. Without them the coils are combined
         as the root sum of squares of the filled images, whose noise is that of the signal's own weights.
+    kernel_size : tuple of int, optional
+        As in :func:`grappa`.
+    regularization : float, optional
+        As in :func:`grappa`.
 
     Returns
     -------
