@@ -136,6 +136,16 @@ def channel_data(
     return traces
 
 
+def complex_channel_data(
+    data: npt.ArrayLike, probe: Probe, waves: Transmits, ndim: tuple[int, ...] = (3, 4)
+) -> Array:
+    """Return checked channel data that must be complex: IQ or the analytic signal."""
+    traces = channel_data(data, probe, waves, ndim)
+    if not np.iscomplexobj(traces):
+        raise ValueError(f"data must be complex, got dtype {traces.dtype}")
+    return traces
+
+
 def check_record(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, sound_speed_m_s: float) -> None:
     """Say so if the record ends before the first echo of the grid or begins after its last one."""
     if isinstance(grid, ImageGrid):
