@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import Array, complex_image, not_negative, one_of, positive, real_image
+from imgtech._core.validate import Array, any_image, not_negative, one_of, positive
 from imgtech.geometry import ImageGrid
 from imgtech.geometry.probes import Probe
 from imgtech.geometry.scan_grids import Pixels, cartesian_points_mm
@@ -123,9 +123,7 @@ def channel_data(
     data: npt.ArrayLike, probe: Probe, waves: Transmits, ndim: tuple[int, ...] = (3, 4)
 ) -> Array:
     """Return checked channel data ``(transmit, element, sample[, frame])``."""
-    array = np.asarray(data)
-    check: Any = complex_image if array.dtype.kind == "c" else real_image
-    traces = np.asarray(check("data", array, ndim))
+    traces = any_image("data", data, ndim)
     if traces.shape[:2] != (waves.n_transmits, probe.n_elements):
         raise ValueError(
             f"data must have {waves.n_transmits} transmits and {probe.n_elements} elements as its first "
