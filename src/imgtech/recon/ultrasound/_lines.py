@@ -12,7 +12,7 @@ import numpy.typing as npt
 from imgtech._core.validate import Array, any_image, not_negative, one_of, positive
 from imgtech.geometry import ImageGrid
 from imgtech.geometry.probes import Probe
-from imgtech.geometry.scan_grids import Pixels, cartesian_points_mm
+from imgtech.geometry.scan_grids import Pixels, cartesian_points_mm, mesh_points_mm
 from imgtech.geometry.transmits import Transmits
 from imgtech.recon.ultrasound._kernels_lines import PAD
 from imgtech.recon.ultrasound.apodization import window_terms
@@ -148,8 +148,7 @@ def check_record(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, so
     """Say so if the record ends before the first echo of the grid or begins after its last one."""
     if isinstance(grid, ImageGrid):
         axes = [np.linspace(c[0], c[-1], min(c.size, 7)) for c in grid.coordinates_mm]
-        z, y, x = axes if len(axes) == 3 else (axes[0], np.zeros(1), axes[1])
-        points = np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1).reshape(-1, 3)
+        points = mesh_points_mm(axes).reshape(-1, 3)
     else:
         points = grid.points_mm.reshape(-1, 3)
         points = points[:: max(1, len(points) // 97)]
