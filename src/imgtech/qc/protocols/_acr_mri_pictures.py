@@ -107,12 +107,12 @@ def _slice_11(scan: Scan, measured: Mapping[str, Measurement]) -> list[Outline]:
 def _spokes(scan: Scan, sheet: Sheet | str | None) -> list[Outline]:
     if sheet is None or isinstance(sheet, str):
         return []
-    outlines = []
+    outlines, found = [], sheet.seen
     for i, (spoke, diameter) in enumerate(zip(spoke_centers(sheet.role), SPOKE_DIAMETERS_MM, strict=True)):
         for k, (v, u) in enumerate(spoke):
             y, x = sheet.pose.to_image_mm(v, u)
             label = f"spoke {i + 1}" if k == 2 else ""
-            seen = "seen" if sheet.seen[i, k] else "not seen"
+            seen = "seen" if found[i, k] else "not seen"
             text = f"{label} {seen}".strip()
             outlines.append(_ellipse(scan.grid, (float(y), float(x)), (diameter / 2,) * 2, text))
     return outlines

@@ -140,10 +140,10 @@ def find_rods(image: Floats, grid: ImageGrid, found: MrObject) -> tuple[Pose, Po
     if len(near) < 3:
         return None
     turn = float(np.angle(np.exp(4j * np.arctan2(near[:, 0], near[:, 1])).mean())) / 4
-    depth = []
+    depth, spline = [], ndimage.spline_filter(image, order=3)
     for quarter in range(2):
         pose = _pose(middle, turn + quarter * math.pi / 2)
-        depth.append(sum(_plate_depth(image, grid, pose, side) for side in (-1, 1)))
+        depth.append(sum(_plate_depth(spline, grid, pose, side) for side in (-1, 1)))
     pose = _pose(middle, turn + int(np.argmax(depth)) * math.pi / 2)
     v, u = np.array(_rods()).T
     expected = np.stack(pose.to_image_mm(v, u), axis=1)
@@ -178,19 +178,19 @@ def _pose(center: Floats, turn: float) -> Pose:
     return Pose(center_mm=where, angle_rad=turn, mirrored=False, score=1.0, runner_up=0.0)
 
 
-def _plate_profile(image: Floats, grid: ImageGrid, pose: Pose, side: int) -> tuple[Floats, Floats]:
+def _plate_profile(spline: Floats, grid: ImageGrid, pose: Pose, side: int) -> tuple[Floats, Floats]:
     step = min(grid.spacing_mm)
     u = np.arange(-_PLATE_REACH_MM, _PLATE_REACH_MM + step / 2, step)
     v = side * PLATE_OFFSET_MM + np.linspace(
         -_PLATE_ROWS_MM, _PLATE_ROWS_MM, round(2 * _PLATE_ROWS_MM / step) + 1
     )
-    lines = read_lines(ndimage.spline_filter(image, order=3), grid, pose, v[:, None], u[None, :])
+    lines = read_lines(spline, grid, pose, v[:, None], u[None, :])
     return u, lines.mean(axis=0)
 
 
-def _plate_depth(image: Floats, grid: ImageGrid, pose: Pose, side: int) -> float:
+def _plate_depth(spline: Floats, grid: ImageGrid, pose: Pose, side: int) -> float:
     """How much darker the middle of a plate is than what lies beside it."""
-    u, profile = _plate_profile(image, grid, pose, side)
+    u, profile = _plate_profile(spline, grid, pose, side)
     beside = float(np.median(profile[np.abs(np.abs(u) - 45.0) < 8.0]))
     return 1 - float(np.median(profile[np.abs(u) < 6.0])) / max(beside, 1e-12)
 
@@ -199,7 +199,8 @@ def _width_items(image: Floats, grid: ImageGrid, rods: tuple[Pose, Points]) -> I
     pose, points = rods
 
     def traces() -> list[RampSignal]:
-        return [plate_signal(*_plate_profile(image, grid, pose, s), expected_mm=25.0) for s in (-1, 1)]
+        spline = ndimage.spline_filter(image, order=3)
+        return [plate_signal(*_plate_profile(spline, grid, pose, s), expected_mm=25.0) for s in (-1, 1)]
 
     def stretch() -> float:
         return float(np.mean([_row(points, k).value for k in range(3)])) / (2 * ROD_STEP_MM)
