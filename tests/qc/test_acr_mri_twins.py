@@ -25,6 +25,7 @@ from imgtech.phantoms.twins import (
     spoke_centers,
 )
 from imgtech.qc import Verdict
+from imgtech.qc.limits import read_limit_table
 from imgtech.qc.protocols import acr_mri_large, acr_mri_medium
 from reference.mr_twins import MrScan, acr_truth
 
@@ -186,6 +187,54 @@ def test_what_cannot_be_is_refused(rng: np.random.Generator) -> None:
                 )
             ),
             "height_mm must be less than the thickness",
+        ),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            wrong()
+
+
+def test_numbers_that_make_no_solid_are_named() -> None:
+    nan = float("nan")
+    at, z = (0.0, 1.0), (-1.0, 1.0)
+    water = Cylinder(signal=1.0, semi_axes_mm=(50.0, 50.0), z_mm=(0.0, 9.0))
+    twin, small = MrTwin(name="x", solids={"w": water}), ImageGrid.square(8, fov_mm=200.0)
+    for wrong, sentence in (
+        (
+            lambda: Cylinder(signal=1.0, semi_axes_mm=(5.0, 5.0), z_mm=(nan, 1.0)),
+            "z_mm must be finite, got nan",
+        ),
+        (lambda: Cylinder(signal=1.0, semi_axes_mm=(5.0, 5.0), z_mm=(1.0, -1.0)), "z_mm must end above"),
+        (lambda: Cylinder(signal=1.0, semi_axes_mm=(5.0,), z_mm=z), "semi_axes_mm must be a pair"),
+        (
+            lambda: Slab(signal=1.0, center_mm=(nan, 0.0), size_mm=(5.0, 5.0), z_mm=z),
+            "center_mm must be finite",
+        ),
+        (lambda: Slab(signal=1.0, center_mm=at, size_mm=(5.0, 5.0, 5.0), z_mm=z), "size_mm must be a pair"),
+        (
+            lambda: RampSlot(signal=1.0, center_mm=at, width_mm=5.0, height_mm=0.8, slope=0.0),
+            "slope must not be zero, got 0.0",
+        ),
+        (
+            lambda: RampSlot(signal=1.0, center_mm=at, width_mm=5.0, height_mm=0.8, slope=0.1, z_mm=nan),
+            "z_mm must be finite",
+        ),
+        (
+            lambda: WedgeBar(signal=1.0, start_mm=at, width_mm=5.0, length_mm=8.0, rise=nan),
+            "rise must be finite, got nan",
+        ),
+        (lambda: MrTwin(name="x", solids={"a": 3}), "solids must map names to MrSolid"),
+        (
+            lambda: twin.images(small, [4.0], thickness_mm=5.0, ghost=nan),
+            "ghost must be a finite number, got nan",
+        ),
+        (lambda: twin.images(small, [[4.0]], thickness_mm=5.0), "positions_mm must have 1 axes"),
+        (lambda: acr_mri("large", wedge_error_mm=nan), "wedge_error_mm must be finite, got nan"),
+        (lambda: acr_mri("large", ellipticity_mm=-99.0), "ellipticity_mm must leave a positive half axis"),
+        (lambda: acr_mri("large", contrast_scale=50.0), "contrast_scale must leave .* got 50.0"),
+        (lambda: array_holes(1.0, (nan, 0.0), upper=True), "shared_mm must be finite, got nan"),
+        (
+            lambda: read_limit_table("acr-mri-large-2022", field_strength_t=-1.0),
+            "field_strength_t must not be negative, got -1.0",
         ),
     ):
         with pytest.raises(ValueError, match=sentence):

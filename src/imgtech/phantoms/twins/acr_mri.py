@@ -18,7 +18,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imgtech._core.validate import one_of, positive
+from imgtech._core.validate import finite, one_of, positive
+from imgtech.phantoms.placed import pair
 from imgtech.phantoms.twins.mr_solids import Cylinder, MrSolid, RampSlot, Slab, WedgeBar
 from imgtech.phantoms.twins.mr_twin import MrTwin
 
@@ -167,7 +168,7 @@ def array_holes(diameter_mm: float, shared_mm: Point, *, upper: bool) -> tuple[t
     >>> rows[3][3], tuple(round(c, 3) for c in rows[2][3])
     ((38.0, 9.0), (36.0, 8.8))
     """
-    v0, u0 = shared_mm
+    v0, u0 = pair("shared_mm", shared_mm)
     step = 2 * positive("diameter_mm", diameter_mm)
     if upper:
         return tuple(
@@ -248,12 +249,18 @@ def acr_mri(
     """
     drawing = acr_mri_drawing(model)
     half = positive("diameter_mm", 2 * drawing.radius_mm if diameter_mm is None else diameter_mm) / 2
-    if not abs(tilt) < 0.05:
+    wide = half + finite("ellipticity_mm", ellipticity_mm)
+    if wide <= 0:
+        raise ValueError(f"ellipticity_mm must leave a positive half axis, got {ellipticity_mm}")
+    finite("wedge_error_mm", wedge_error_mm)
+    if not abs(finite("tilt", tilt)) < 0.05:
         raise ValueError(f"tilt must lie between -0.05 and 0.05, got {tilt}")
     scale = positive("contrast_scale", contrast_scale)
+    if scale * max(CONTRASTS.values()) > 1:
+        raise ValueError(f"contrast_scale must leave every contrast below 1, got {contrast_scale}")
     body_z = (-24.0, drawing.length_mm - 24.0)
     solids: dict[str, MrSolid] = {
-        "water": Cylinder(signal=WATER, semi_axes_mm=(half, half + ellipticity_mm), z_mm=body_z),
+        "water": Cylinder(signal=WATER, semi_axes_mm=(half, wide), z_mm=body_z),
         **_first_slice(drawing, tilt),
         **dict(_bars(drawing, wedge_error_mm)),
         **dict(_grid(drawing)),
@@ -265,7 +272,7 @@ def acr_mri(
             z_mm=(52.0, 68.0),
         ),
     }
-    facts = {"vertical diameter": 2 * half, "horizontal diameter": 2 * (half + ellipticity_mm)}
+    facts = {"vertical diameter": 2 * half, "horizontal diameter": 2 * wide}
     facts |= {f"contrast of slice {role}": scale * c for role, c in CONTRASTS.items()}
     return MrTwin(name=f"ACR MRI {model}", solids=solids, facts=facts)
 

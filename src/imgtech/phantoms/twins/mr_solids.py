@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imgtech._core.validate import finite, positive
-from imgtech.phantoms.placed import Shape2D, pair
+from imgtech.phantoms.placed import Shape2D, pair, positive_pair
 from imgtech.phantoms.polygons import Rectangle
 from imgtech.phantoms.shapes_2d import Ellipse
 from imgtech.phantoms.twins.placement import SlicePlace
@@ -54,7 +54,7 @@ class Cylinder(MrSolid):
     Raises
     ------
     ValueError
-        If a half length is not positive.
+        If a half length is not positive, or ``z_mm`` does not rise.
 
     Examples
     --------
@@ -70,8 +70,8 @@ class Cylinder(MrSolid):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "center_mm", pair("center_mm", self.center_mm))
-        for half in self.semi_axes_mm:
-            positive("semi_axes_mm", half)
+        object.__setattr__(self, "semi_axes_mm", positive_pair("semi_axes_mm", self.semi_axes_mm))
+        object.__setattr__(self, "z_mm", _span("z_mm", self.z_mm))
 
     def section(self, place: SlicePlace) -> Iterator[Shape2D]:
         share = place.share(self.z_mm)
@@ -100,7 +100,7 @@ class Slab(MrSolid):
     Raises
     ------
     ValueError
-        If a length is not positive.
+        If a length is not positive, or ``z_mm`` does not rise.
 
     Examples
     --------
@@ -115,8 +115,9 @@ class Slab(MrSolid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for side in self.size_mm:
-            positive("size_mm", side)
+        object.__setattr__(self, "center_mm", pair("center_mm", self.center_mm))
+        object.__setattr__(self, "size_mm", positive_pair("size_mm", self.size_mm))
+        object.__setattr__(self, "z_mm", _span("z_mm", self.z_mm))
 
     def section(self, place: SlicePlace) -> Iterator[Shape2D]:
         share = place.share(self.z_mm)
@@ -169,10 +170,12 @@ class RampSlot(MrSolid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive("width_mm", self.width_mm)
-        positive("reach_mm", self.reach_mm)
-        positive("height_mm", self.height_mm)
-        positive("slope", abs(self.slope))
+        object.__setattr__(self, "center_mm", pair("center_mm", self.center_mm))
+        for name in ("width_mm", "height_mm", "reach_mm"):
+            positive(name, getattr(self, name))
+        finite("z_mm", self.z_mm)
+        if finite("slope", self.slope) == 0:
+            raise ValueError(f"slope must not be zero, got {self.slope}")
 
     def section(self, place: SlicePlace) -> Iterator[Shape2D]:
         t, h = place.thickness_mm, self.height_mm
@@ -230,8 +233,11 @@ class WedgeBar(MrSolid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "start_mm", pair("start_mm", self.start_mm))
         for name in ("width_mm", "length_mm", "reach_mm"):
             positive(name, getattr(self, name))
+        for name in ("rise", "middle_mm"):
+            finite(name, getattr(self, name))
 
     def section(self, place: SlicePlace) -> Iterator[Shape2D]:
         for i in range(_STEPS):
@@ -240,6 +246,16 @@ class WedgeBar(MrSolid):
             if abs(z - self.middle_mm) <= self.reach_mm and length > 0:
                 center = self.start_mm[0] + length / 2, self.start_mm[1]
                 yield _rectangle(place, self.signal / _STEPS, center, (length, self.width_mm))
+
+
+def _span(name: str, values: tuple[float, float]) -> tuple[float, float]:
+    """Where something begins and ends, or what is wrong with it."""
+    if not isinstance(values, tuple | list) or len(values) != 2:
+        raise ValueError(f"{name} must be a pair (begin, end), got {values!r}")
+    begin, end = (finite(name, v) for v in values)
+    if begin >= end:
+        raise ValueError(f"{name} must end above its begin, got {values!r}")
+    return begin, end
 
 
 def _rectangle(

@@ -6,12 +6,13 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Complex
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import finite, not_negative, positive
+from imgtech._core.validate import finite, floats, not_negative, positive
 from imgtech.geometry import ImageGrid
 from imgtech.phantoms.coils import CoilSensitivities
 from imgtech.phantoms.phantom import Phantom
@@ -64,6 +65,10 @@ class MrTwin:
     def __post_init__(self) -> None:
         if not self.solids:
             raise ValueError("solids must hold at least one solid, got none")
+        if not isinstance(self.solids, Mapping) or not all(
+            isinstance(s, MrSolid) for s in self.solids.values()
+        ):
+            raise ValueError(f"solids must map names to MrSolid, got {self.solids!r}")
         object.__setattr__(self, "solids", MappingProxyType(dict(self.solids)))
         object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))
 
@@ -170,11 +175,13 @@ class MrTwin:
             coils (combine those by a reconstruction).
         """
         spread = not_negative("sigma", sigma)
+        if not isinstance(ghost, Complex) or not np.isfinite(ghost):
+            raise ValueError(f"ghost must be a finite number, got {ghost!r}")
         if spread > 0 and rng is None:
             raise ValueError("rng must be given for noise, got None")
         if sensitivity is not None and sensitivity.n_coils != 1:
             raise ValueError(f"sensitivity must be of one coil, got {sensitivity.n_coils}")
-        positions = np.atleast_1d(np.asarray(positions_mm, dtype=np.float64))
+        positions = floats("positions_mm", np.atleast_1d(positions_mm))
         out = np.empty((len(positions), *grid.shape), dtype=np.float32)
         odd = np.where((np.arange(grid.shape[0]) - grid.shape[0] // 2) % 2, -1.0, 1.0)[:, None]
         for plane, position in zip(out, positions, strict=True):

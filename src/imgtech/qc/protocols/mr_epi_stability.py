@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from imgtech._core.validate import one_of
+from imgtech._core.validate import count, one_of
 from imgtech.geometry import ImageGrid
 from imgtech.io import Series
 from imgtech.qc.measurement import Measurement, Source
@@ -59,8 +59,9 @@ def mr_epi_stability(series: Series, *, n_skipped: int = _SKIPPED, edition: str 
     Raises
     ------
     ValueError
-        If the series is not MR, holds fewer than 14 repetitions of a slice, no object stands out of the air,
-        or the edition is unknown.
+        If the series is not MR, holds fewer than 14 repetitions of a slice or ``n_skipped`` leaves fewer than
+        12 of them, no object stands out of the
+        air, or the edition is unknown.
 
     Notes
     -----
@@ -69,7 +70,12 @@ def mr_epi_stability(series: Series, *, n_skipped: int = _SKIPPED, edition: str 
     one_of("edition", edition, MR_EPI_EDITIONS)
     if series.modality != "MR":
         raise ValueError(f"series must be MR, got modality {series.modality!r}")
+    skipped = count("n_skipped", n_skipped, 0)
     stack, notes = _one_slice(series)
+    if len(stack) - skipped < _FEWEST - _SKIPPED:
+        raise ValueError(
+            f"n_skipped must leave at least {_FEWEST - _SKIPPED} of {len(stack)} repetitions, got {skipped}"
+        )
     mean = stack[n_skipped:].mean(axis=0)
     found = find_object(mean, series.grid)
     center = _nearest(series.grid, found.center_mm)

@@ -92,8 +92,11 @@ def pair_of(series: Series, repeat: Series | None) -> tuple[Floats, Floats | Non
     image = series.pixels[middle].astype(np.float64)
     if repeat is None:
         return image, None
-    same = repeat.pixels.shape == series.pixels.shape and repeat.modality == series.modality
-    if not same or not np.allclose(repeat.spacing_mm, series.spacing_mm, rtol=1e-3):
+    if repeat.modality != "MR":
+        raise ValueError(f"repeat must be MR, got modality {repeat.modality!r}")
+    if repeat.pixels.shape != series.pixels.shape or not np.allclose(
+        repeat.spacing_mm, series.spacing_mm, rtol=1e-3
+    ):
         raise ValueError(
             f"repeat must be the same scan of {series.pixels.shape}, got {repeat.pixels.shape} with pixels "
             f"of {repeat.spacing_mm} mm"
