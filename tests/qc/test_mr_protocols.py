@@ -10,7 +10,7 @@ import pytest
 
 from imgtech import qc
 from imgtech.geometry import ImageGrid
-from imgtech.io import read_series, write_series
+from imgtech.io import Series, read_series, write_series
 from imgtech.phantoms.twins import Placement
 from imgtech.qc.protocols import mr_epi_stability, mr_magnet, mr_snr_nema
 from reference.mr_twins import (
@@ -137,8 +137,32 @@ def test_a_drifting_and_a_spiking_scanner_are_told_apart(rng: np.random.Generato
     assert shaky["radius of decorrelation"].value < 2.0 < quiet["radius of decorrelation"].value
 
 
+def test_a_ghost_of_a_series_in_time_has_its_height_and_direction() -> None:
+    """The ringing that truncation leaves in the air is there without a ghost too; squares add."""
+    how = {"n_times": 40, "radius_mm": 70.0, "center_mm": (6.0, -9.0), "sigma": 4.0}
+    none, ghost = (epi_series(np.random.default_rng(4), **how, ghost=g)[0] for g in (0.0, 0.03))
+
+    def heights(series: Series) -> dict[str, float]:
+        report = mr_epi_stability(series)
+        return {way: report[f"ghost along {way}"].value for way in ("columns", "rows")}
+
+    def turned(series: Series) -> Series:
+        return dataclasses.replace(
+            series, pixels=series.pixels.swapaxes(1, 2), spacing_mm=series.spacing_mm[::-1]
+        )
+
+    for before, after, way, other in (
+        (none, ghost, "columns", "rows"),
+        (turned(none), turned(ghost), "rows", "columns"),
+    ):
+        without, found = heights(before), heights(after)
+        assert math.sqrt(found[way] ** 2 - without[way] ** 2) == pytest.approx(3.0, abs=0.1)
+        assert found[other] == pytest.approx(without[other], abs=0.3)
+
+
 def test_what_does_not_fit_is_refused_with_a_sentence(rng: np.random.Generator) -> None:
     one = single_images(SCAN, flood_twin(), rng)[0]
+    short, _ = epi_series(rng, n_times=20)
     noise = as_series(
         rng.rayleigh(5.0, (1, 64, 70)), ImageGrid(shape=(64, 70), spacing_mm=(3.0, 3.0)), [0.0], 1.5
     )
@@ -150,6 +174,15 @@ def test_what_does_not_fit_is_refused_with_a_sentence(rng: np.random.Generator) 
         (lambda: mr_magnet(noise), "does not stand out|no bright object"),
         (lambda: mr_magnet(one, edition="1066"), "edition must be one of 2017"),
         (lambda: mr_epi_stability(one), "at least 14 repetitions"),
+        (
+            lambda: mr_epi_stability(short, n_skipped=500),
+            "leave at least 12 of 22 rep.*got 500",
+        ),
+        (lambda: mr_epi_stability(short, n_skipped=1.5), "n_skipped must be a whole number, got 1.5"),
+        (
+            lambda: mr_snr_nema(one, repeat=dataclasses.replace(one, modality="CT")),
+            "repeat must be MR, got modality 'CT'",
+        ),
     ):
         with pytest.raises(ValueError, match=sentence):
             wrong()

@@ -310,13 +310,14 @@ def epi_series(
     sigma: float = 10.0,
     fluctuation: float = 0.0,
     drift: float = 0.0,
+    ghost: float = 0.0,
     n_lost: int = 2,
 ) -> tuple[Series, dict[str, float]]:
     """A bottle in time: pixel noise, a common fluctuation and a drift that rises all the way."""
     grid = ImageGrid(shape=(64, 70), spacing_mm=(3.6, 3.4))
     quiet = (
         flood_twin(radius_mm)
-        .images(grid, [0.0], thickness_mm=4.0, placement=Placement(center_mm=center_mm))[0]
+        .images(grid, [0.0], thickness_mm=4.0, placement=Placement(center_mm=center_mm), ghost=1j * ghost)[0]
         .astype(float)
     )
     t = np.linspace(-0.5, 0.5, n_times)
