@@ -260,9 +260,10 @@ BENT = ConvexArray(n_elements=8, pitch_mm=0.3, radius_mm=20.0)
 FLAT = PlaneWaves.from_degrees([0], sampling_hz=20e6)
 
 
-def sound_speed(*, data=1j * np.ones((1, 8, 200)), **change):
-    settings = {"trials_m_s": [1500.0, 1520.0, 1540.0], "n_blocks": 2} | change
-    return estimate_sound_speed(data, LinearArray(n_elements=8, pitch_mm=0.3), FLAT, SQUARE, **settings)
+def sound_speed(**change):
+    settings = {"data": 1j * np.ones((1, 8, 200)), "trials_m_s": [1500.0, 1520.0, 1540.0]} | change
+    row = LinearArray(n_elements=8, pitch_mm=0.3)
+    return estimate_sound_speed(probe=row, waves=FLAT, grid=SQUARE, **({"n_blocks": 2} | settings))
 
 
 @pytest.mark.parametrize(
