@@ -13,7 +13,7 @@ from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import ComplexArray, FloatArray, complex_image, count, not_negative
 from imgtech.recon.mri._pattern import Pattern, calibration_block, regular_pattern
 from imgtech.recon.mri.fft import kspace_to_image
-from imgtech.recon.mri.noise import prewhiten
+from imgtech.recon.mri.noise import cholesky_factor
 
 BLOCK = 1 << 22
 """Complex numbers in one block of windows: 32 MB in single precision."""
@@ -173,12 +173,12 @@ def grappa_noise(
     """
     problem = _Problem.of(kspace, mask, calibration, kernel_size, regularization)
     shape = problem.known.shape
+    factor = cholesky_factor("noise_covariance", noise_covariance, shape[0])
     if maps is not None:
         combination = complex_image("maps", maps, 3)
         if combination.shape != shape:
             raise ValueError(f"maps must have shape {shape} like kspace, got {combination.shape}")
-        factor = prewhiten(np.eye(shape[0], dtype=np.complex128), noise_covariance)  # inverse of L
-        inverse = factor.conj().T @ factor
+        inverse = np.linalg.inv(factor @ factor.conj().T)
         rows = np.einsum("cyx,cd->dyx", combination.conj(), inverse)
         power = np.einsum("dyx,dyx->yx", rows, combination).real
         p = np.where(power > 0, rows / np.where(power > 0, power, 1), 0)
@@ -187,10 +187,9 @@ def grappa_noise(
         length = np.sqrt(np.sum(np.abs(images.astype(np.complex128)) ** 2, axis=0))
         p = np.where(length > 0, images.conj() / np.where(length > 0, length, 1), 0)
     unfolded = _folded_weights(p, problem)
-    matrix = complex_image("noise_covariance", noise_covariance, 2, (shape[0], shape[0]))
     acceleration = problem.pattern.steps[0] * problem.pattern.steps[1]
-    noise = np.sqrt(_quadratic(unfolded, matrix) / (2 * acceleration))
-    full = np.sqrt(_quadratic(p, matrix) / 2)
+    noise = np.sqrt(_variance(unfolded, factor) / (2 * acceleration))
+    full = np.sqrt(_variance(p, factor) / 2)
     g = np.where(full > 0, noise / np.where(full > 0, full, 1) / np.sqrt(acceleration), 0)
     number = problem.known.real.dtype
     return GrappaNoise(g_factor=g.astype(number), noise=noise.astype(number))
@@ -240,9 +239,10 @@ def _filled(problem: _Problem) -> ComplexArray:
     return out
 
 
-def _quadratic(rows: ComplexArray, matrix: ComplexArray) -> FloatArray:
-    """The variance ``p matrix p^H`` at every pixel, ``rows`` with the coil first."""
-    return np.maximum(np.einsum("cyx,cd,dyx->yx", rows, matrix, rows.conj(), optimize=True).real, 0)
+def _variance(rows: ComplexArray, factor: ComplexArray) -> FloatArray:
+    """The variance ``p L L^H p^H`` at every pixel, ``rows`` with the coil first and the factor L."""
+    white = np.tensordot(factor.T, rows, 1)
+    return np.asarray(np.sum(white.real**2 + white.imag**2, axis=0))
 
 
 def _folded_weights(p: ComplexArray, problem: _Problem) -> ComplexArray:
