@@ -152,6 +152,87 @@ def test_bad_files_of_rtk_are_refused(tmp_path, text, words):
         read_rtk_geometry(tmp_path / "h.xml", **ELEMENTS)
 
 
+ASTRA_FAN = {
+    "type": "fanflat", "DetectorWidth": 0.8, "DetectorCount": 5, "ProjectionAngles": [0.0, 1.0],
+    "DistanceOriginSource": 300.0, "DistanceOriginDetector": 120.0,
+}  # fmt: skip
+ASTRA_CONE = {
+    "type": "cone", "DetectorSpacingX": 0.8, "DetectorSpacingY": 0.9, "DetectorRowCount": 4,
+    "DetectorColCount": 5, "ProjectionAngles": [0.0, 1.0], "DistanceOriginSource": 300.0,
+    "DistanceOriginDetector": 120.0,
+}  # fmt: skip
+VECTORS = {"type": "cone_vec", "DetectorRowCount": 4, "DetectorColCount": 5}
+
+
+@pytest.mark.parametrize(
+    ("geometry", "words"),
+    [
+        (None, "geometry must be a dictionary of ASTRA, got None"),
+        (ASTRA_FAN | {"DetectorCount": 2.7}, "DetectorCount must be a whole number, got 2.7"),
+        (ASTRA_FAN | {"DetectorCount": "x"}, "DetectorCount must be a whole number, got 'x'"),
+        (ASTRA_FAN | {"DistanceOriginDetector": None}, "DistanceOriginDetector must be a number, got None"),
+        (ASTRA_FAN | {"DistanceOriginSource": np.nan}, "DistanceOriginSource must be finite, got nan"),
+        (ASTRA_CONE | {"DetectorRowCount": 2.5}, "DetectorRowCount must be a whole number, got 2.5"),
+        (VECTORS | {"Vectors": "abc"}, "Vectors must hold numbers, got 'abc'"),
+        (VECTORS | {"Vectors": np.zeros((0, 12))}, "Vectors must not be empty"),
+        (VECTORS | {"Vectors": np.full((2, 12), np.nan)}, "Vectors must be finite, got nan"),
+    ],
+)
+def test_numbers_of_astra_that_are_none_are_refused(geometry, words):
+    with pytest.raises(ValueError, match=words):
+        beam_from_astra(geometry)
+
+
+def test_counts_that_other_programs_keep_as_floats_are_taken():
+    assert beam_from_astra(ASTRA_FAN | {"DetectorCount": 5.0}).n_channels == 5
+    attributes, angles = beam_to_tigre(CIRCLE, GRID)
+    beam, grid = beam_from_tigre(
+        SimpleNamespace(**{**attributes, "nVoxel": np.array(GRID.shape, float)}), angles
+    )
+    assert (beam.shape, grid.shape) == (CIRCLE.shape, GRID.shape)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mode": "spiral"}, "mode must be one of cone, parallel, got 'spiral'"),
+        ({"nDetector": [6.5, 10]}, "nDetector must be a whole number, got 6.5"),
+        ({"nDetector": [6]}, r"nDetector must hold 2 numbers, got \[6.0\]"),
+        ({"nVoxel": [4.5, 8, 8]}, "nVoxel must be a whole number, got 4.5"),
+        ({"nVoxel": 5}, "nVoxel must have 1 axes"),
+        ({"dDetector": [1.5, -1.0]}, "dDetector must be positive, got -1.0"),
+        ({"DSO": np.nan}, "DSO must be finite, got nan"),
+        ({"rotDetector": [np.nan, 0, 0]}, "rotDetector must be finite, got nan"),
+        ({"COR": "x"}, "COR must hold numbers, got 'x'"),
+    ],
+)
+def test_attributes_of_tigre_that_are_no_numbers_are_refused(change, words):
+    attributes, angles = beam_to_tigre(CIRCLE, GRID)
+    with pytest.raises(ValueError, match=words):
+        beam_from_tigre(SimpleNamespace(**{**attributes, **change}), angles)
+
+
+def test_beams_of_another_kind_are_refused(tmp_path):
+    plane = ImageGrid(shape=(7, 9), spacing_mm=(0.8, 0.7))
+    beam = ParallelBeam.half_turn(n_views=5, n_channels=8, channel_spacing_mm=1.1)
+    fan = FanBeam.full_turn(
+        n_views=6, source_axis_mm=150.0, source_detector_mm=240.0, n_channels=8, channel_spacing_mm=1.1
+    )
+    write_rtk_geometry(CIRCLE, tmp_path / "g.xml")
+    for call, words in (
+        (lambda: beam_to_astra(GRID), "parallel, a fan or a cone, got ImageGrid"),
+        (lambda: beam_to_tigre(fan, plane), "ParallelBeam or a ConeBeam for TIGRE, got FanBeam"),
+        (lambda: write_rtk_geometry(beam, tmp_path / "h.xml"), "ConeBeam for RTK, got ParallelBeam"),
+        (lambda: beam_to_tigre(beam, plane, row_spacing_mm=-1.0), "row_spacing_mm must be positive, got -1"),
+        (lambda: beam_to_tigre(beam, plane, row_spacing_mm=np.nan), "row_spacing_mm must be finite, got nan"),
+        (lambda: read_rtk_geometry(tmp_path / "g.xml", row_offset_mm="x", **ELEMENTS),
+         "row_offset_mm must be a number, got 'x'"),
+        (lambda: beam_from_tigre(SimpleNamespace(**beam_to_tigre(CIRCLE, GRID)[0]), []), "must not be empty"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            call()
+
+
 def test_beams_that_do_not_fit_are_refused(tmp_path):
     curved = ConeBeam.full_turn(n_views=6, detector="curved", **CONE)
     fan = FanBeam.full_turn(

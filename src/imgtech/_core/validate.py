@@ -118,6 +118,14 @@ def complex_image(
     return array
 
 
+def any_image(
+    name: str, values: npt.ArrayLike, ndim: int | tuple[int, ...], shape: tuple[int, ...] | None = None
+) -> Array:
+    """Return a finite array: :func:`complex_image` of complex values, :func:`real_image` of others."""
+    array = np.asarray(values)
+    return (complex_image if array.dtype.kind == "c" else real_image)(name, array, ndim, shape)
+
+
 def _number(name: str, value: float) -> float:
     try:
         return float(value)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import count, finite, positive
-from imgtech.geometry._points import points3
+from imgtech.geometry._points import points3, unit_vectors3
 from imgtech.geometry.grid import sample_positions
 from imgtech.geometry.ultrasound import LinearArray
 
@@ -192,14 +192,7 @@ class ElementArray(ArrayValue):
 
     def __post_init__(self) -> None:
         positions = points3("positions_mm", self.positions_mm)
-        normals = points3("normals", self.normals)
-        if normals.shape != positions.shape:
-            raise ValueError(f"normals must be {len(positions)} vectors, got {len(normals)}")
-        length = np.linalg.norm(normals, axis=1, keepdims=True)
-        if (length == 0).any():
-            raise ValueError(f"normals must not be zero, got zero for element {int(np.argmin(length))}")
-        normals = normals / length + 0.0
-        normals.setflags(write=False)
+        normals = unit_vectors3("normals", self.normals, len(positions), "element")
         object.__setattr__(self, "positions_mm", positions)
         object.__setattr__(self, "normals", normals)
         object.__setattr__(self, "element_width_mm", positive("element_width_mm", self.element_width_mm))

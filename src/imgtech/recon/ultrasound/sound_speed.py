@@ -12,7 +12,7 @@ from imgtech._core.validate import count, floats, positive
 from imgtech.geometry import ImageGrid
 from imgtech.geometry.probes import Probe
 from imgtech.geometry.transmits import Transmits
-from imgtech.recon.ultrasound._lines import channel_data
+from imgtech.recon.ultrasound._lines import complex_channel_data
 from imgtech.recon.ultrasound.das import delay_and_sum
 
 
@@ -119,9 +119,7 @@ def estimate_sound_speed(
         raise ValueError(
             f"trials_m_s must be at least 3 evenly spaced positive speeds, got {trials.tolist()}"
         )
-    traces = channel_data(data, probe, waves, (3,))
-    if not np.iscomplexobj(traces):
-        raise ValueError(f"data must be complex, got dtype {traces.dtype}")
+    traces = complex_channel_data(data, probe, waves, (3,))
     if grid.ndim != 2:
         raise ValueError(f"grid must have two axes (z, x), got shape {grid.shape}")
     blocks = np.array_split(np.arange(grid.shape[1]), count("n_blocks", n_blocks, 2))
