@@ -274,6 +274,15 @@ def test_recon_us_of_the_simulation_runs_with_a_depth_and_a_sound_speed(data, tm
     assert np.load(tmp_path / "image.npy").min() == pytest.approx(-40.0)
     too_short = call("recon", "us", path, "--out", tmp_path, "--depth-mm", 0.0001)
     assert too_short.exit_code == 2
+    nowhere = call("recon", "us", path, "--out", tmp_path, "--depth-mm", "nan")
+    assert (nowhere.exit_code, "depth_mm must be finite" in nowhere.stderr) == (2, True)
+
+
+def test_recon_us_does_not_take_the_speed_of_the_file_for_a_speed_of_zero(data, tmp_path):
+    path = data("us_raw/rotating_disk_l7-4.mat")
+    result = call("recon", "us", path, "--out", tmp_path, "--sound-speed-m-s", 0)
+    assert result.exit_code == 2
+    assert "sound_speed_m_s must be positive" in result.stderr
 
 
 def test_recon_us_reads_full_matrices_and_beamformed_lines(data, tmp_path):

@@ -129,6 +129,10 @@ def test_values_are_equal_by_content_and_cannot_be_changed():
             lambda: wires(depths_mm=[5.0]).echoes(PROBE, WAVES, pulse=PULSE, n_samples=9, dtype=np.int16),
             "dtype must be float32 or float64",
         ),
+        (
+            lambda: wires(depths_mm=[5.0]).echoes(PROBE, WAVES, pulse=PULSE, n_samples=9, dtype="single!"),
+            "dtype must be float32 or float64, got 'single!'",
+        ),
         (lambda: wires(depths_mm=[5.0]).echoes(PROBE, WAVES, pulse=PULSE, n_samples=0), "n_samples"),
     ],
 )

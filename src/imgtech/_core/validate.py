@@ -72,6 +72,24 @@ def one_of(name: str, value: str, choices: Sequence[str]) -> str:
     return value
 
 
+def two(name: str, values: Any, what: str = "(y, x)") -> tuple[Any, Any]:
+    """Return the two ``values`` of a sequence, or say that they are not two."""
+    if not isinstance(values, tuple | list | np.ndarray) or len(values) != 2:
+        raise ValueError(f"{name} must be a pair {what}, got {values!r}")
+    return values[0], values[1]
+
+
+def of_kind(name: str, value: object, kind: type) -> None:
+    """Say so if ``value`` is not of a kind."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be of kind {kind.__name__}, got {value!r}")
+
+
+def any_shape(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return ``values`` like :func:`floats`, of whatever shape they are."""
+    return floats(name, np.ravel(np.asarray(values))).reshape(np.shape(values))
+
+
 def floats(name: str, values: npt.ArrayLike, ndim: int = 1) -> npt.NDArray[np.float64]:
     """Return ``values`` as a read-only float64 array of ``ndim`` axes, all finite, not empty."""
     if np.iscomplexobj(values):
