@@ -8,7 +8,7 @@ argument, the rule and the value, for example
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,19 @@ def not_negative(name: str, value: float) -> float:
     if number < 0:
         raise ValueError(f"{name} must not be negative, got {value!r}")
     return number
+
+
+def each(
+    name: str, values: Iterable[float], n: int, rule: Callable[[str, float], float] = finite
+) -> tuple[float, ...]:
+    """Return ``n`` floats, every one of them checked by ``rule``, or say that there are not ``n``."""
+    try:
+        numbers = tuple(values)
+    except TypeError as error:
+        raise ValueError(f"{name} must have {n} numbers, got {values!r}") from error
+    if len(numbers) != n:
+        raise ValueError(f"{name} must have {n} numbers, got {values!r}")
+    return tuple(rule(name, number) for number in numbers)
 
 
 def count(name: str, value: int, minimum: int = 1) -> int:
@@ -79,6 +92,8 @@ def any_shape(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def floats(name: str, values: npt.ArrayLike, ndim: int = 1) -> npt.NDArray[np.float64]:
     """Return ``values`` as a read-only float64 array of ``ndim`` axes, all finite, not empty."""
+    if np.iscomplexobj(values):
+        raise ValueError(f"{name} must be real, got complex values")
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
