@@ -219,7 +219,7 @@ def test_a_description_written_by_hand_is_understood(tmp_path):
         ("n_channels: 4", "channels: 4", "channels"),
         ("count: 6", "count: 5", "sinogram must end with shape"),
         ("count: 6", "count: 6.5", "count of angles_deg must be a whole number, got 6.5"),
-        ("count: 6", "counts: 6", "count of angles_deg must be a number, got None"),
+        ("count: 6", "counts: 6", "angles_deg must hold count, or be a list"),
         ("kind: fan", "kind: [fan]", r"kind of parallel, fan, cone, got \{'kind': \['fan'\]"),
         ("data: a.raw", "data: [", "no readable YAML"),
         ("quantity: counts", "quantity: volts", "quantity must be one of"),

@@ -212,10 +212,13 @@ def _beam(entry: Any) -> ParallelBeam | FanBeam | ConeBeam:
         raise ValueError(f"beam must have a kind of {', '.join(_BEAMS)}, got {entry!r}")
     given = {name: value for name, value in entry.items() if name != "kind"}
     for unit in ("deg", "rad"):
-        angles: Any = given.pop(f"angles_{unit}", None)
+        angles = given.pop(f"angles_{unit}", None)
         if isinstance(angles, dict):
-            start, step = (finite(f"{key} of angles_{unit}", angles.get(key)) for key in ("start", "step"))
-            n = finite(f"count of angles_{unit}", angles.get("count"))
+            keys = ("start", "step", "count")
+            missing = [key for key in keys if key not in angles]
+            if missing:
+                raise ValueError(f"angles_{unit} must hold {missing[0]}, or be a list")
+            start, step, n = (finite(f"{key} of angles_{unit}", angles[key]) for key in keys)
             whole: Any = int(n) if n.is_integer() else n
             angles = start + step * np.arange(count(f"count of angles_{unit}", whole))
         if angles is not None:
