@@ -9,15 +9,23 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from imgtech.cli._demo import files, mri, ultrasound
+from imgtech.cli._demo import ct, files, mri, ultrasound
 from imgtech.cli.app import app
 
 
 def test_files_of_the_demo_come_with_pydicom_and_are_described():
-    ct, mr = files.sections()
-    assert dict(ct.facts)["modality"] == "CT"
+    tomogram, mr = files.sections()
+    assert dict(tomogram.facts)["modality"] == "CT"
     assert dict(mr.facts)["matrix"] == "64 x 64"
-    assert ct.pictures[0].pixels.shape == (128, 128)
+    assert tomogram.pictures[0].pixels.shape == (128, 128)
+
+
+def test_sharpness_of_the_demo_is_that_of_the_theory_to_a_quarter_percent():
+    """Closer than one uncertainty of noise: a factor that a reconstruction no longer has would show."""
+    rows = [ct._sharpness(np.random.default_rng(seed))[0] for seed in range(3)]
+    assert np.mean([row.measurement.value / row.truth - 1 for row in rows]) == pytest.approx(0, abs=0.0025)
+    for row in rows:
+        assert abs(row.measurement.value - row.truth) < 2.5 * row.measurement.uncertainty
 
 
 def test_magnetic_resonance_of_the_demo_finds_its_truths():

@@ -218,6 +218,9 @@ def test_a_description_written_by_hand_is_understood(tmp_path):
         ("source_axis_mm: 300", "source_axis_mm: -300", "source_axis_mm must be positive"),
         ("n_channels: 4", "channels: 4", "channels"),
         ("count: 6", "count: 5", "sinogram must end with shape"),
+        ("count: 6", "count: 6.5", "count of angles_deg must be a whole number, got 6.5"),
+        ("count: 6", "counts: 6", "angles_deg must hold count, or be a list"),
+        ("kind: fan", "kind: [fan]", r"kind of parallel, fan, cone, got \{'kind': \['fan'\]"),
         ("data: a.raw", "data: [", "no readable YAML"),
         ("quantity: counts", "quantity: volts", "quantity must be one of"),
     ],
@@ -228,6 +231,14 @@ def test_bad_descriptions_are_refused_by_name(tmp_path, old, new, words):
     np.arange(24, dtype="<u2").tofile(tmp_path / "a.raw")
     with pytest.raises(ValueError, match=words):
         read_raw(tmp_path / "a.yaml")
+
+
+def test_a_file_in_this_folder_is_named_once(tmp_path, monkeypatch):
+    pytest.importorskip("yaml", reason="needs PyYAML")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text(DESCRIPTION.replace("type: uint16\n", ""))
+    with pytest.raises(ValueError, match=r"^a\.yaml: the file must have data, type and shape"):
+        read_raw("a.yaml")
 
 
 def test_missing_files_are_named(tmp_path):

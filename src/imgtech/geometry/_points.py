@@ -21,6 +21,19 @@ def points3(name: str, values: npt.ArrayLike) -> Points:
     return array
 
 
+def unit_vectors3(name: str, values: npt.ArrayLike, n: int, what: str) -> Points:
+    """Return ``n`` vectors like :func:`points3`, scaled to length 1, one a ``what``."""
+    vectors = points3(name, values)
+    if len(vectors) != n:
+        raise ValueError(f"{name} must be {n} vectors, got {len(vectors)}")
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if (length == 0).any():
+        raise ValueError(f"{name} must not be zero, got zero for {what} {int(np.argmin(length))}")
+    vectors = vectors / length + 0.0
+    vectors.setflags(write=False)
+    return vectors
+
+
 def set_clock(waves: object, n_transmits: int) -> None:
     """Check and store the clock of a frozen value with ``n_transmits`` recordings."""
     start = floats("start_s", np.atleast_1d(getattr(waves, "start_s")))  # noqa: B009

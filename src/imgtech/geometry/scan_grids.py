@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, finite, not_negative, positive
-from imgtech.geometry._points import points3
+from imgtech._core.validate import count, finite, not_negative, positive, two
+from imgtech.geometry._points import points3, unit_vectors3
 from imgtech.geometry.grid import ImageGrid, sample_positions
 
 
@@ -60,10 +61,10 @@ class PolarGrid:
     apex_mm: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 2 or len(self.apex_mm) != 2:
-            raise ValueError(f"shape and apex_mm must be pairs, got {self.shape!r} and {self.apex_mm!r}")
-        object.__setattr__(self, "shape", tuple(count("shape", n) for n in self.shape))
-        object.__setattr__(self, "apex_mm", tuple(finite("apex_mm", a) for a in self.apex_mm))
+        shape = two("shape", self.shape, "(range, angle)")
+        apex = two("apex_mm", self.apex_mm, "(z, x)")
+        object.__setattr__(self, "shape", tuple(count("shape", n) for n in shape))
+        object.__setattr__(self, "apex_mm", tuple(finite("apex_mm", a) for a in apex))
         for name in ("range_spacing_mm", "angle_spacing_rad"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
         for name in ("range_center_mm", "angle_center_rad"):
@@ -132,14 +133,7 @@ class ScanLines(ArrayValue):
 
     def __post_init__(self) -> None:
         origins = points3("origins_mm", self.origins_mm)
-        directions = points3("directions", self.directions)
-        if directions.shape != origins.shape:
-            raise ValueError(f"directions must be {len(origins)} vectors, got {len(directions)}")
-        length = np.linalg.norm(directions, axis=1, keepdims=True)
-        if (length == 0).any():
-            raise ValueError(f"directions must not be zero, got zero for line {int(np.argmin(length))}")
-        directions = directions / length + 0.0
-        directions.setflags(write=False)
+        directions = unit_vectors3("directions", self.directions, len(origins), "line")
         object.__setattr__(self, "origins_mm", origins)
         object.__setattr__(self, "directions", directions)
         object.__setattr__(self, "n_samples", count("n_samples", self.n_samples))
@@ -160,10 +154,14 @@ class ScanLines(ArrayValue):
 
 def cartesian_points_mm(grid: ImageGrid) -> npt.NDArray[np.float64]:
     """Places of the pixels of a grid ``(z, x)`` or ``(z, y, x)``, shape ``(*grid.shape, 3)``."""
-    axes = grid.coordinates_mm
+    return mesh_points_mm(grid.coordinates_mm)
+
+
+def mesh_points_mm(axes: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """All points with coordinates from two axes ``(z, x)`` or three ``(z, y, x)``, shape ``(..., 3)``."""
     z, y, x = axes if len(axes) == 3 else (axes[0], np.zeros(1), axes[1])
     points = np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1)
-    return points.reshape(*grid.shape, 3)
+    return points.reshape(*(axis.size for axis in axes), 3)
 
 
 Pixels = ImageGrid | PolarGrid | ScanLines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from imgtech._core.validate import one_of
@@ -34,11 +35,13 @@ from imgtech.qc.report import Report
 
 @dataclass(frozen=True, kw_only=True)
 class _Protocol:
+    """``measure`` is called with the scan, ``edition`` and, where it takes one, ``repeat``."""
+
     editions: tuple[str, ...]
-    modality: str | tuple[str, ...]
+    modalities: tuple[str, ...]
     n_images: tuple[int, int]
-    measure: Callable[[Series, str], Report]
-    with_repeat: Callable[[Series, Series, str], Report] | None = None
+    measure: Callable[..., Report]
+    takes_repeat: bool = False
     in_time: bool = False
 
 
@@ -46,89 +49,87 @@ _STACK = (5, 10_000)
 _PROTOCOLS = {
     "acr-mri-large": _Protocol(
         editions=ACR_MRI_EDITIONS["large"],
-        modality="MR",
+        modalities=("MR",),
         n_images=(11, 11),
-        measure=lambda series, edition: acr_mri_large(series, edition=edition),
-        with_repeat=lambda one, two, edition: acr_mri_large(one, repeat=two, edition=edition),
+        measure=acr_mri_large,
+        takes_repeat=True,
     ),
     "acr-mri-medium": _Protocol(
         editions=ACR_MRI_EDITIONS["medium"],
-        modality="MR",
+        modalities=("MR",),
         n_images=(11, 11),
-        measure=lambda series, edition: acr_mri_medium(series, edition=edition),
-        with_repeat=lambda one, two, edition: acr_mri_medium(one, repeat=two, edition=edition),
+        measure=acr_mri_medium,
+        takes_repeat=True,
     ),
     "mr-snr-nema": _Protocol(
         editions=MR_SNR_EDITIONS,
-        modality="MR",
+        modalities=("MR",),
         n_images=(1, 100),
-        measure=lambda series, edition: mr_snr_nema(series, edition=edition),
-        with_repeat=lambda one, two, edition: mr_snr_nema(one, repeat=two, edition=edition),
+        measure=mr_snr_nema,
+        takes_repeat=True,
     ),
     "mr-magnet": _Protocol(
         editions=MR_MAGNET_EDITIONS,
-        modality="MR",
+        modalities=("MR",),
         n_images=(1, 100),
-        measure=lambda series, edition: mr_magnet(series, edition=edition),
-        with_repeat=lambda one, two, edition: mr_magnet(one, repeat=two, edition=edition),
+        measure=mr_magnet,
+        takes_repeat=True,
     ),
     "mr-epi-stability": _Protocol(
         editions=MR_EPI_EDITIONS,
-        modality="MR",
+        modalities=("MR",),
         n_images=(14, 100_000),
-        measure=lambda series, edition: mr_epi_stability(series, edition=edition),
+        measure=mr_epi_stability,
         in_time=True,
     ),
     "acr-ct": _Protocol(
         editions=tuple(ACR_CT_EDITIONS),
-        modality="CT",
+        modalities=("CT",),
         n_images=_STACK,
-        measure=lambda series, edition: acr_ct(series, edition=edition),
+        measure=acr_ct,
     ),
     "ct-water": _Protocol(
         editions=tuple(CT_WATER_EDITIONS),
-        modality="CT",
+        modalities=("CT",),
         n_images=(1, 10_000),
-        measure=lambda series, edition: ct_water(series, edition=edition),
+        measure=ct_water,
     ),
     "gamma-flood": _Protocol(
         editions=tuple(GAMMA_FLOOD_EDITIONS),
-        modality="NM",
+        modalities=("NM",),
         n_images=(1, 8),
-        measure=lambda series, edition: gamma_flood(series, edition=edition),
+        measure=gamma_flood,
     ),
     "gamma-bars": _Protocol(
         editions=GAMMA_BARS_EDITIONS,
-        modality="NM",
+        modalities=("NM",),
         n_images=(1, 1),
-        measure=lambda series, edition: gamma_bars(series, edition=edition),
+        measure=gamma_bars,
     ),
     "pet-nema-iq": _Protocol(
         editions=PET_EDITIONS,
-        modality="PT",
+        modalities=("PT",),
         n_images=(10, 10_000),
-        measure=lambda series, edition: pet_nema_iq(series, edition=edition),
+        measure=pet_nema_iq,
     ),
     "gamma-jaszczak": _Protocol(
         editions=JASZCZAK_EDITIONS,
-        modality="NM",
+        modalities=("NM",),
         n_images=(10, 10_000),
-        measure=lambda series, edition: gamma_jaszczak(series, edition=edition),
+        measure=gamma_jaszczak,
     ),
     "planar-xray": _Protocol(
         editions=PLANAR_EDITIONS,
-        modality=PLANAR_MODALITIES,
+        modalities=PLANAR_MODALITIES,
         n_images=(1, 1),
-        measure=lambda series, edition: planar_xray(series, edition=edition),
+        measure=planar_xray,
     ),
     **{
         f"catphan-{model}": _Protocol(
             editions=tuple(CATPHAN_EDITIONS),
-            modality="CT",
+            modalities=("CT",),
             n_images=_STACK,
-            measure=lambda series, edition, model=model: catphan(  # type: ignore[misc]
-                series, model=model, edition=edition
-            ),
+            measure=partial(catphan, model=model),
         )
         for model in ("504", "600", "604")
     },
@@ -212,7 +213,7 @@ def run(
     rule = rule_by_name(decision_rule)
     own = read_baselines(baselines) if baselines is not None else None
     chosen = known.editions[-1] if edition is None else one_of("edition", edition, known.editions)
-    if repeat is not None and known.with_repeat is None:
+    if repeat is not None and not known.takes_repeat:
         raise ValueError(f"repeat must not be given: {protocol} has no use for a second scan, got {repeat}")
     pair: tuple[SeriesInfo, ...] = ()
     if series is None and echo_time_ms is None:
@@ -226,11 +227,12 @@ def run(
         )
 
     scan = read(path, series, echo_time_ms)
-    if known.with_repeat is not None and (pair or repeat is not None):
-        second = read(path, *_chosen(pair[1])) if pair else read(repeat or path, None, None)
-        report = known.with_repeat(scan, second, chosen)
-    else:
-        report = known.measure(scan, chosen)
+    more: dict[str, Series] = {}
+    if pair:
+        more["repeat"] = read(path, *_chosen(pair[1]))
+    elif repeat is not None:
+        more["repeat"] = read(repeat, None, None)
+    report = known.measure(scan, edition=chosen, **more)
     return (report if own is None else with_limits(report, own)).decided_by(rule)
 
 
@@ -245,7 +247,7 @@ def _only_fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[str 
 def _same_twice(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
     """The two only stacks that fit, if they are the same scan twice; nothing otherwise."""
     fits = _fitting(found, known)
-    if known.with_repeat is None or len(fits) != 2:
+    if not known.takes_repeat or len(fits) != 2:
         return ()
     one, two = fits
     alike = (one.n_images, one.shape, one.tags.sequence_name) == (
@@ -265,8 +267,7 @@ def _without_number(name: str) -> str:
 
 def _fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
     low, high = known.n_images
-    kinds = (known.modality,) if isinstance(known.modality, str) else known.modality
-    return tuple(s for s in found if s.modality in kinds and low <= s.n_images <= high)
+    return tuple(s for s in found if s.modality in known.modalities and low <= s.n_images <= high)
 
 
 def _chosen(info: SeriesInfo) -> tuple[str | None, float | None]:

@@ -117,6 +117,10 @@ K = head_data()
         (lambda: l1_wavelet(K, sampling(), MAPS, regularization=-1.0), "regularization must not be negative"),
         (lambda: l1_wavelet(K, sampling(), MAPS, wavelet="bior2.2"), "wavelet must be an orthogonal"),
         (lambda: l1_wavelet(K, sampling(), MAPS, n_levels=7), "n_levels must be at most 3"),
+        (
+            lambda: l1_wavelet(K[:, :4, :4], np.ones(4, bool), MAPS[:, :4, :4]),
+            r"wavelet must fit into an image of \(4, 4\), got 'db4'",
+        ),
         (lambda: total_variation(K, sampling(), MAPS, n_iter=0), "n_iter must be"),
     ],
 )

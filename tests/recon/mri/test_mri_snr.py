@@ -155,7 +155,8 @@ def test_nema_snr_of_two_scans_equals_the_known_ratio(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: snr_units(KSPACE, noise_covariance=PSI[:5, :5]), "noise_covariance|covariance must"),
+        (lambda: snr_units(KSPACE, noise_covariance=PSI[:5, :5]), "noise_covariance must end with shape"),
+        (lambda: snr_units(KSPACE, noise_covariance=-PSI), "noise_covariance must be positive definite"),
         (lambda: snr_units(KSPACE, noise_covariance=PSI, maps=MAPS[:, 1:]), "maps must have shape"),
         (lambda: snr_units(KSPACE * np.nan, noise_covariance=PSI), "images must be finite"),
         (lambda: replicas_of(np.abs, np.ones(3)), "sampled must be boolean"),

@@ -252,6 +252,9 @@ def test_short_lag_coherence_tells_a_cyst_from_speckle():
         (lambda d: capon(d, PROBE, WAVES, GRID, subarray=1.5), "subarray must be at most 1"),
         (lambda d: capon(d, PROBE, WAVES, GRID, loading=-1), "loading must not be negative"),
         (lambda d: capon(d * np.nan, PROBE, WAVES, GRID), "data must be finite"),
+        (lambda d: coherence_factor(d[:, :, :9], PROBE, WAVES, GRID), "data must hold echoes of the grid"),
+        (lambda d: slsc(d[:, :, :9], PROBE, WAVES, GRID), "data must hold echoes of the grid"),
+        (lambda d: capon(d[:, :, :9], PROBE, WAVES, GRID), "data must hold echoes of the grid"),
     ],
 )
 def test_wrong_values_are_named(call, message):

@@ -79,6 +79,15 @@ def write(
     return written
 
 
+def summary(out: Path, images: npt.NDArray[Any], grid: ImageGrid, unit: str, written: list[str]) -> list[str]:
+    """Two lines: size and spacing, then the range of the values and what was written where."""
+    spacing = " x ".join(f"{d:.4g}" for d in grid.spacing_mm)
+    return [
+        f"{' x '.join(map(str, images.shape))} pixels of {spacing} mm ({unit})",
+        f"values {images.min():.4g} to {images.max():.4g}; {', '.join(written)} in {out}",
+    ]
+
+
 def _slices_mm(images: npt.NDArray[Any], grid: ImageGrid, slice_mm: float | None) -> npt.NDArray[np.float64]:
     if grid.ndim == 3:
         return grid.coordinates_mm[0]

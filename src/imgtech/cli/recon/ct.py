@@ -12,7 +12,7 @@ from imgtech.cli._exit import one_sentence
 from imgtech.cli.recon._ct_chain import Steps, line_integrals
 from imgtech.cli.recon._ct_image import Wanted, image_grid, reconstruct, to_unit
 from imgtech.cli.recon._ct_source import SourceOptions, open_scan
-from imgtech.cli.recon._files import formats, write
+from imgtech.cli.recon._files import formats, summary, write
 from imgtech.cli.recon._output import Out, Source
 from imgtech.geometry import ConeBeam
 
@@ -116,6 +116,5 @@ def ct(
         images = reconstruct(sinogram, beam, grid, wanted, typer.echo)
         images, unit = to_unit(images, grid, water, water_region, air_region, typer.echo)
         written = write(out, images, grid, unit, names, slice_mm)
-        spacing = " x ".join(f"{d:.4g}" for d in grid.spacing_mm)
-        typer.echo(f"{' x '.join(map(str, images.shape))} pixels of {spacing} mm ({unit})")
-        typer.echo(f"values {images.min():.4g} to {images.max():.4g}; {', '.join(written)} in {out}")
+        for line in summary(out, images, grid, unit, written):
+            typer.echo(line)

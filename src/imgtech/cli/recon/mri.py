@@ -11,7 +11,7 @@ import typer
 
 from imgtech._core.validate import one_of
 from imgtech.cli._exit import one_sentence
-from imgtech.cli.recon._files import formats, write
+from imgtech.cli.recon._files import formats, summary, write
 from imgtech.cli.recon._mri_chain import images_of
 from imgtech.cli.recon._output import Out, Source, save
 from imgtech.geometry import ImageGrid
@@ -101,13 +101,8 @@ def _write_groups(
             differs = [f"{k}{v}" for k, v in key.items() if len({other[k] for other in keys}) > 1]
             stem = "_".join(differs) or "image"
             done += write(out, chosen, grid, "signal", series, slice_mm, modality="MR", stem=stem)
-    _say(out, images, grid, done)
-
-
-def _say(out: Path, images: npt.NDArray[np.floating], grid: ImageGrid, done: list[str]) -> None:
-    spacing = " x ".join(f"{d:.4g}" for d in grid.spacing_mm)
-    typer.echo(f"{' x '.join(map(str, images.shape))} pixels of {spacing} mm (signal)")
-    typer.echo(f"values {images.min():.4g} to {images.max():.4g}; {', '.join(done)} in {out}")
+    for line in summary(out, images, grid, "signal", done):
+        typer.echo(line)
 
 
 def _bruker(
@@ -125,7 +120,9 @@ def _bruker(
     spacing = tuple(d / zero_fill for d in scan.spacing_mm)
     grid = ImageGrid.fft(images.shape[1:], spacing_mm=spacing)
     typer.echo(f"{scan.n_coils} coil(s), k-space {ny} x {nx}")
-    _say(out, images, grid, write(out, images, grid, "signal", names, slice_mm or 1.0, modality="MR"))
+    done = write(out, images, grid, "signal", names, slice_mm or 1.0, modality="MR")
+    for line in summary(out, images, grid, "signal", done):
+        typer.echo(line)
     _compare_with_vendor(scan, path, out)
 
 

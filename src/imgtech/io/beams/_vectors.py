@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from imgtech._core.validate import count
 from imgtech.geometry import ConeVectors
 
 Floats = npt.NDArray[np.float64]
@@ -45,6 +46,12 @@ def cone_to_steps(vectors: ConeVectors) -> tuple[Floats, Floats, Floats, Floats]
     )
     source, middle, channels, rows = (v[:, ::-1] for v in (vectors.sources_mm, middle, *steps))
     return source, middle, channels, rows
+
+
+def whole(name: str, value: Any) -> int:
+    """A number of elements: other programs also keep it as a float."""
+    is_whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return count(name, int(value) if is_whole else value)
 
 
 def same_in_all_views(name: str, values: npt.ArrayLike, within: float = 1e-6) -> float:

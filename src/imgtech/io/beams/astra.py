@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from imgtech._core.validate import finite, floats
 from imgtech.geometry import ConeBeam, ConeVectors, FanBeam, ParallelBeam
-from imgtech.io.beams._vectors import Floats, cone_from_steps, cone_to_steps, same_in_all_views
+from imgtech.io.beams._vectors import Floats, cone_from_steps, cone_to_steps, same_in_all_views, whole
 
 _TYPES = ("parallel", "parallel_vec", "fanflat", "fanflat_vec", "cone", "cone_vec")
 _RIGHT_ANGLE = 1e-6
@@ -35,8 +36,8 @@ def beam_from_astra(geometry: Mapping[str, Any]) -> ParallelBeam | FanBeam | Con
     Raises
     ------
     ValueError
-        If the type is another one, an entry is missing, or the vectors are not those of a parallel beam or
-        a fan that turns about the origin.
+        If the type is another one, an entry is missing or no number, or the vectors are not those of a
+        parallel beam or a fan that turns about the origin.
 
     References
     ----------
@@ -50,6 +51,8 @@ def beam_from_astra(geometry: Mapping[str, Any]) -> ParallelBeam | FanBeam | Con
     >>> beam.source_detector_mm, beam.shape
     (420.0, (2, 5))
     """
+    if not isinstance(geometry, Mapping):
+        raise ValueError(f"geometry must be a dictionary of ASTRA, got {geometry!r}")
     kind = geometry.get("type")
     if kind not in _TYPES:
         raise ValueError(f"geometry must be of a type {', '.join(_TYPES)}, got {kind!r}")
@@ -57,17 +60,17 @@ def beam_from_astra(geometry: Mapping[str, Any]) -> ParallelBeam | FanBeam | Con
         if kind == "cone":
             return ConeBeam(
                 angles_rad=geometry["ProjectionAngles"],
-                n_channels=int(geometry["DetectorColCount"]),
+                n_channels=whole("DetectorColCount", geometry["DetectorColCount"]),
                 channel_spacing_mm=geometry["DetectorSpacingX"],
-                n_rows=int(geometry["DetectorRowCount"]),
+                n_rows=whole("DetectorRowCount", geometry["DetectorRowCount"]),
                 row_spacing_mm=geometry["DetectorSpacingY"],
                 **_distances(geometry),
             )
         if kind == "cone_vec":
             v = _vectors(geometry, 12)
-            counts = int(geometry["DetectorRowCount"]), int(geometry["DetectorColCount"])
+            counts = (whole(name, geometry[name]) for name in ("DetectorRowCount", "DetectorColCount"))
             return cone_from_steps(v[:, :3], v[:, 3:6], v[:, 6:9], v[:, 9:], *counts)
-        n = int(geometry["DetectorCount"])
+        n = whole("DetectorCount", geometry["DetectorCount"])
         if kind == "parallel_vec":
             return _parallel(_vectors(geometry, 6), n)
         if kind == "fanflat_vec":
@@ -99,7 +102,8 @@ def beam_to_astra(beam: ParallelBeam | FanBeam | ConeBeam | ConeVectors) -> dict
     Raises
     ------
     ValueError
-        If the detector is curved: ASTRA has curved detectors on graphics processors only.
+        If it is no such beam, or the detector is curved: ASTRA has curved detectors on graphics processors
+        only.
 
     Examples
     --------
@@ -119,6 +123,8 @@ def beam_to_astra(beam: ParallelBeam | FanBeam | ConeBeam | ConeVectors) -> dict
             "DetectorColCount": vectors.n_channels,
             "Vectors": np.hstack(cone_to_steps(vectors)),
         }
+    if not isinstance(beam, ParallelBeam | FanBeam):
+        raise ValueError(f"beam must be parallel, a fan or a cone, got {type(beam).__name__}")
     if isinstance(beam, FanBeam) and beam.detector != "flat":
         raise ValueError("beam must have a flat detector for ASTRA, got a curved one")
     along = np.stack([np.cos(beam.angles_rad), np.sin(beam.angles_rad)], axis=1)
@@ -142,14 +148,16 @@ def beam_to_astra(beam: ParallelBeam | FanBeam | ConeBeam | ConeVectors) -> dict
 
 
 def _distances(geometry: Mapping[str, Any]) -> dict[str, Any]:
-    near = float(geometry["DistanceOriginSource"])
-    return {"source_axis_mm": near, "source_detector_mm": near + float(geometry["DistanceOriginDetector"])}
+    near, behind = (
+        finite(name, geometry[name]) for name in ("DistanceOriginSource", "DistanceOriginDetector")
+    )
+    return {"source_axis_mm": near, "source_detector_mm": near + behind}
 
 
 def _vectors(geometry: Mapping[str, Any], n: int) -> Floats:
-    vectors = np.asarray(geometry["Vectors"], dtype=np.float64)
-    if vectors.ndim != 2 or vectors.shape[1] != n or not np.isfinite(vectors).all():
-        raise ValueError(f"Vectors must be finite and have shape (n_views, {n}), got shape {vectors.shape}")
+    vectors = floats("Vectors", geometry["Vectors"], 2)
+    if vectors.shape[1] != n:
+        raise ValueError(f"Vectors must have shape (n_views, {n}), got shape {vectors.shape}")
     return vectors
 
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from imgtech._core.validate import finite
 from imgtech.geometry import ConeBeam, ConeVectors
 from imgtech.io.atomic import write_text
 from imgtech.io.beams._vectors import Floats, turns
@@ -81,6 +82,8 @@ def read_rtk_geometry(
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such file")
     views, radius_mm = _parse(file)
+    detector_offset_mm = finite("detector_offset_mm", detector_offset_mm)
+    row_offset_mm = finite("row_offset_mm", row_offset_mm)
     elements = {
         "n_channels": n_channels,
         "channel_spacing_mm": channel_spacing_mm,
@@ -129,7 +132,8 @@ def write_rtk_geometry(beam: ConeBeam, path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        If the focal spot is shifted along the central ray, which RTK's file has no place for in one view.
+        If it is no such beam, or the focal spot is shifted along the central ray, which RTK's file has no
+        place for in one view.
 
     Examples
     --------
@@ -143,6 +147,8 @@ def write_rtk_geometry(beam: ConeBeam, path: str | Path) -> Path:
     >>> back.shape, back.source_detector_mm
     ((4, 2, 3), 500.0)
     """
+    if not isinstance(beam, ConeBeam):
+        raise ValueError(f"beam must be a ConeBeam for RTK, got {type(beam).__name__}")
     shift_z, shift_y, shift_x = np.asarray(beam.focal_shift_mm).T
     if np.any(shift_y):
         raise ValueError(

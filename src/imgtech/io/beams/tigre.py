@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import count, floats
+from imgtech._core.validate import count, floats, one_of, positive
 from imgtech.geometry import ConeBeam, ConeVectors, ImageGrid, ParallelBeam
-from imgtech.io.beams._vectors import Floats, cone_from_steps, same_in_all_views, turns
+from imgtech.io.beams._vectors import Floats, cone_from_steps, same_in_all_views, turns, whole
 
 _NEEDED = ("nVoxel", "dVoxel", "nDetector", "dDetector")
 
@@ -45,7 +45,7 @@ def beam_from_tigre(
     Raises
     ------
     ValueError
-        If an attribute is missing or does not fit the number of views.
+        If an attribute is missing, is not finite, or does not fit the number of views.
 
     References
     ----------
@@ -65,26 +65,25 @@ def beam_from_tigre(
     missing = [name for name in _NEEDED if not hasattr(geometry, name)]
     if missing:
         raise ValueError(f"geometry must have {missing[0]}, as every geometry of TIGRE does")
-    angles = np.asarray(angles_rad, dtype=np.float64)
-    euler = angles[:, None] * [1.0, 0.0, 0.0] if angles.ndim == 1 else floats("angles_rad", angles, 2)
-    if euler.shape[1] != 3 or not np.isfinite(euler).all():
-        raise ValueError(
-            f"angles_rad must be finite, of shape (n_views,) or (n_views, 3), got {angles.shape}"
-        )
+    angles = floats("angles_rad", angles_rad, 2 if np.ndim(angles_rad) == 2 else 1)
+    euler = angles[:, None] * [1.0, 0.0, 0.0] if angles.ndim == 1 else angles
+    if euler.shape[1] != 3:
+        raise ValueError(f"angles_rad must be of shape (n_views,) or (n_views, 3), got {angles.shape}")
     n_views = len(euler)
-    n_rows, n_channels = (count("nDetector", int(n)) for n in geometry.nDetector)
-    row_mm, channel_mm = (float(d) for d in geometry.dDetector)
+    mode = one_of("mode", getattr(geometry, "mode", None) or "cone", ("cone", "parallel"))
+    n_rows, n_channels = (whole("nDetector", n) for n in _numbers(geometry, "nDetector", 2))
+    row_mm, channel_mm = (positive("dDetector", d) for d in _numbers(geometry, "dDetector", 2))
     origin = _per_view(geometry, "offOrigin", n_views, 3)
     offset = _per_view(geometry, "offDetector", n_views, 2)
     turned = _per_view(geometry, "rotDetector", n_views, 3)
     axis = _per_view(geometry, "COR", n_views, 1)[:, 0]
     moves = np.ptp(origin, axis=0).max() > 0
     grid = ImageGrid(
-        shape=tuple(int(n) for n in geometry.nVoxel),
-        spacing_mm=tuple(float(d) for d in geometry.dVoxel),
+        shape=tuple(whole("nVoxel", n) for n in _numbers(geometry, "nVoxel", 3)),
+        spacing_mm=tuple(positive("dVoxel", d) for d in _numbers(geometry, "dVoxel", 3)),
         center_mm=(0.0, 0.0, 0.0) if moves else tuple(float(c) for c in origin[0]),
     )
-    if (getattr(geometry, "mode", None) or "cone") == "parallel":
+    if mode == "parallel":
         if np.any(euler[:, 1:]) or np.any(turned) or moves:
             raise ValueError("a parallel beam must turn about z with a still volume, got tilts or shifts")
         flat = ImageGrid(shape=grid.shape[1:], spacing_mm=grid.spacing_mm[1:], center_mm=grid.center_mm[1:])  # type: ignore[index]
@@ -149,7 +148,8 @@ def beam_to_tigre(
     Raises
     ------
     ValueError
-        If the detector is curved, the focal spot is shifted, or the grid does not have the axes of the beam.
+        If it is no such beam, the detector is curved, the focal spot is shifted, or the grid does not have
+        the axes of the beam.
 
     Examples
     --------
@@ -161,6 +161,8 @@ def beam_to_tigre(
     >>> attributes["nDetector"], attributes["DSD"], angles.round(2)
     (array([2, 3]), 500.0, array([-1.57,  0.  ,  1.57,  3.14]))
     """
+    if not isinstance(beam, ParallelBeam | ConeBeam):
+        raise ValueError(f"beam must be a ParallelBeam or a ConeBeam for TIGRE, got {type(beam).__name__}")
     is_cone = isinstance(beam, ConeBeam)
     if grid.ndim != (3 if is_cone else 2):
         raise ValueError(f"grid must have {3 if is_cone else 2} axes for this beam, got shape {grid.shape}")
@@ -175,7 +177,9 @@ def beam_to_tigre(
         rows = (beam.n_rows, beam.row_spacing_mm, beam.row_offset_mm)
         voxels, size = grid.shape, grid.spacing_mm
     else:
-        height_mm = beam.channel_spacing_mm if row_spacing_mm is None else row_spacing_mm
+        height_mm = (
+            beam.channel_spacing_mm if row_spacing_mm is None else positive("row_spacing_mm", row_spacing_mm)
+        )
         origin, rows = np.concatenate([[0.0], center]), (count("n_rows", n_rows), height_mm, 0.0)
         voxels, size = (rows[0], *grid.shape), (height_mm, *grid.spacing_mm)
         far_mm = 2 * max(n * d for n, d in zip(voxels, size, strict=True))
@@ -195,6 +199,13 @@ def beam_to_tigre(
     return attributes, np.asarray(beam.angles_rad - np.pi / 2)
 
 
+def _numbers(geometry: Any, name: str, n: int) -> list[float]:
+    values = floats(name, getattr(geometry, name))
+    if len(values) != n:
+        raise ValueError(f"{name} must hold {n} numbers, got {values.tolist()}")
+    return [float(value) for value in values]
+
+
 def _per_view(geometry: Any, name: str, n_views: int, size: int, needed: bool = False) -> Floats:
     """An attribute as ``(n_views, size)``: one value, one vector, or one a view."""
     given = getattr(geometry, name, None)
@@ -202,7 +213,7 @@ def _per_view(geometry: Any, name: str, n_views: int, size: int, needed: bool = 
         if needed:
             raise ValueError(f"geometry must have {name}, as every cone geometry of TIGRE does")
         return np.zeros((n_views, size))
-    values = np.asarray(given, dtype=np.float64)
+    values = floats(name, given, np.ndim(given))
     if size == 1 and values.shape == (n_views,):
         values = values[:, None]
     try:

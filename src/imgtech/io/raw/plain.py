@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from imgtech._core.extras import require
-from imgtech._core.validate import one_of
+from imgtech._core.validate import count, finite, one_of
 from imgtech.geometry import ConeBeam, FanBeam, ParallelBeam
 from imgtech.io.atomic import write_bytes, write_text
 from imgtech.io.raw.ct_scan import CtScan
@@ -88,16 +90,17 @@ def read_raw(path: str | Path) -> CtScan:
     if not isinstance(content, dict):
         raise ValueError(f"{file}: must be a mapping with data, type, shape and beam")
     known = {"data", "type", "shape", "pages", "quantity", "beam", *_FIELDS}
-    try:
+    with _named(file):
         beam = _beam(content.get("beam"))
         pages: Any = one_of("pages", content.get("pages", "slices"), ("slices", "views"))
-        of_cone = isinstance(beam, ConeBeam)  # a page is a view, and the axes of a cone begin with it
-        sinogram = _projections(file, content, "the file", "slices" if of_cone else pages)
-        fields = {
-            name: _field(file, content[name], name, "views" if of_cone else pages)
-            for name in _FIELDS
-            if content.get(name)
-        }
+    of_cone = isinstance(beam, ConeBeam)  # a page is a view, and the axes of a cone begin with it
+    sinogram = _projections(file, content, "the file", "slices" if of_cone else pages)
+    fields = {
+        name: _field(file, content[name], name, "views" if of_cone else pages)
+        for name in _FIELDS
+        if content.get(name)
+    }
+    with _named(file):
         return CtScan(
             sinogram=sinogram,
             beam=beam,
@@ -105,10 +108,6 @@ def read_raw(path: str | Path) -> CtScan:
             header={name: value for name, value in content.items() if name not in known},
             **fields,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        if str(error).startswith(str(file.parent)):
-            raise
-        raise ValueError(f"{file}: {error}") from error
 
 
 def write_raw(scan: CtScan, path: str | Path) -> Path:
@@ -161,6 +160,15 @@ def write_raw(scan: CtScan, path: str | Path) -> Path:
     return file
 
 
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Errors of what a file describes begin with its name."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
 def _projections(file: Path, entry: Any, name: str, pages: Pages) -> np.ndarray:
     images = _images(file, entry)
     return _binary(file, entry, name) if images is None else to_slices(read_tiff_stack(images), pages)
@@ -200,15 +208,23 @@ def _binary(file: Path, entry: Any, name: str) -> np.ndarray:
 
 
 def _beam(entry: Any) -> ParallelBeam | FanBeam | ConeBeam:
-    if not isinstance(entry, dict) or entry.get("kind") not in _BEAMS:
+    if not isinstance(entry, dict) or entry.get("kind") not in tuple(_BEAMS):
         raise ValueError(f"beam must have a kind of {', '.join(_BEAMS)}, got {entry!r}")
     given = {name: value for name, value in entry.items() if name != "kind"}
     for unit in ("deg", "rad"):
         angles = given.pop(f"angles_{unit}", None)
         if isinstance(angles, dict):
-            start, step, n = (float(angles[key]) for key in ("start", "step", "count"))
-            angles = start + step * np.arange(int(n))
+            keys = ("start", "step", "count")
+            missing = [key for key in keys if key not in angles]
+            if missing:
+                raise ValueError(f"angles_{unit} must hold {missing[0]}, or be a list")
+            start, step, n = (finite(f"{key} of angles_{unit}", angles[key]) for key in keys)
+            whole: Any = int(n) if n.is_integer() else n
+            angles = start + step * np.arange(count(f"count of angles_{unit}", whole))
         if angles is not None:
             given["angles_rad"] = np.deg2rad(angles) if unit == "deg" else np.asarray(angles, dtype=float)
+    unknown = set(given) - {field.name for field in dataclasses.fields(_BEAMS[entry["kind"]])}
+    if unknown:
+        raise ValueError(f"beam of kind {entry['kind']} must not hold {min(unknown)}")
     made: ParallelBeam | FanBeam | ConeBeam = _BEAMS[entry["kind"]](**given)
     return made

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from imgtech.io import Series
-from imgtech.qc.measurement import Limit, Measurement, Source
+from imgtech.qc.limits import with_limits
+from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics import (
     diameter,
     percent_integral_uniformity,
@@ -35,12 +37,14 @@ from imgtech.qc.protocols._acr_mri_scan import Scan, find_phantom
 from imgtech.qc.protocols._acr_mri_sheets import (
     SHEET_ALGORITHM,
     SHEETS,
+    Sheet,
     find_sheets,
     sheet_contrast,
     sheet_score,
     total_score,
 )
 from imgtech.qc.protocols._acr_mri_wedges import POSITION_ALGORITHM, bar_length_difference
+from imgtech.qc.protocols._items import Item, measured
 from imgtech.qc.report import Report
 
 Floats = npt.NDArray[np.float64]
@@ -73,63 +77,9 @@ def measure_acr_mri(series: Series, *, model: str, repeat: Series | None, editio
     if series.modality != "MR":
         raise ValueError(f"series must be MR, got modality {series.modality!r}")
     scan = find_phantom(series, model)
-    limits = acr_mri_limits(model, edition, series.tags)
     sheets = find_sheets(scan)
-    tests: list[tuple[str, _Test, Callable[[], Measurement]]] = [
-        (
-            f"diameter slice {role} {name}",
-            _Test("geometry", "mm", "diameter-half-height-2"),
-            lambda role=role, degrees=degrees: _diameter(scan, role, degrees),  # type: ignore[misc]
-        )
-        for role, name, degrees in _DIAMETERS
-    ]
-    tests += [
-        (
-            f"resolution {way}",
-            _Test("resolution", "mm", RESOLUTION_ALGORITHM),
-            lambda upper=upper: _resolution(scan, upper),  # type: ignore[misc]
-        )
-        for way, upper in DIRECTIONS.items()
-    ]
-    thickness = _Test("thickness", "mm", "crossed-ramps-half-height-2")
-    tests.append(("slice thickness", thickness, lambda: _thickness(scan)))
-    tests += [
-        (
-            f"bar length difference slice {role}",
-            _Test("position", "mm", POSITION_ALGORITHM),
-            lambda role=role: _bars(scan, role),  # type: ignore[misc]
-        )
-        for role in (1, 11)
-    ]
-    sheet = _Test("low contrast", "1", SHEET_ALGORITHM)
-    tests += [
-        (
-            "percent integral uniformity",
-            _Test("uniformity", "%", "piu-sliding-disk-2"),
-            lambda: _uniformity(scan),
-        ),
-        ("percent signal ghosting", _Test("ghosting", "%", "psg-ellipses-2"), lambda: _ghosting(scan)),
-        (
-            "ghosting without the noise floor",
-            _Test("ghosting", "%", "psg-ellipses-noise-corrected-1"),
-            lambda: _ghosting(scan, noise_corrected=True),
-        ),
-        ("low-contrast score", sheet, lambda: total_score(sheets)),
-    ]
-    for role in SHEETS:
-        found = sheets[role]
-        tests += [
-            (f"low-contrast score slice {role}", sheet, lambda found=found: sheet_score(found)),  # type: ignore[misc]
-            (
-                f"contrast slice {role}",
-                dataclasses.replace(sheet, unit="%"),
-                lambda found=found: sheet_contrast(found),  # type: ignore[misc]
-            ),
-        ]
-    noise = _Test("", "1", "snr-two-images-2" if repeat else "snr-air-sd-any-channels-1")
-    tests.append(("signal-to-noise ratio", noise, lambda: _snr(scan, repeat)))
-    measurements = tuple(_attempt(name, test, limits.get(name), measure) for name, test, measure in tests)
-    return Report(
+    measurements = measured(_items(scan, sheets, repeat))
+    report = Report(
         protocol=f"acr-mri-{model}",
         edition=edition,
         measurements=measurements,
@@ -137,31 +87,48 @@ def measure_acr_mri(series: Series, *, model: str, repeat: Series | None, editio
         pictures=pictures(scan, {m.name: m for m in measurements}, sheets),
         notes=(*series.notes, *scan.notes, *_notes(scan, repeat)),
     )
+    return with_limits(report, acr_mri_limits(model, edition, series.tags))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Test:
-    clause: str
-    unit: str
-    algorithm: str
-
-
-def _attempt(name: str, test: _Test, limit: Limit | None, measure: Callable[[], Measurement]) -> Measurement:
-    """Run one test; its refusal, or a fault in it, becomes a measurement with an error."""
-    try:
-        return dataclasses.replace(measure(), name=name, limit=limit)
-    except ValueError as error:
-        reason = str(error)
-    except Exception as error:  # a fault of one test must not cost the others; the report names it
-        reason = f"a fault in the program, please report it: {type(error).__name__}: {error}"
-    return Measurement(
-        name=name,
-        unit=test.unit,
-        definition=_definition(test.clause),
-        algorithm=test.algorithm,
-        limit=limit,
-        error=reason,
+def _items(scan: Scan, sheets: dict[int, Sheet | str], repeat: Series | None) -> Iterator[Item]:
+    for role, name, degrees in _DIAMETERS:
+        yield _item(
+            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-2",
+            partial(_diameter, scan, role, degrees),
+        )  # fmt: skip
+    for way, upper in DIRECTIONS.items():
+        yield _item(
+            f"resolution {way}", "mm", "resolution", RESOLUTION_ALGORITHM, partial(_resolution, scan, upper)
+        )
+    yield _item(
+        "slice thickness", "mm", "thickness", "crossed-ramps-half-height-2", partial(_thickness, scan)
     )
+    for role in (1, 11):
+        yield _item(
+            f"bar length difference slice {role}", "mm", "position", POSITION_ALGORITHM,
+            partial(_bars, scan, role),
+        )  # fmt: skip
+    yield _item(
+        "percent integral uniformity", "%", "uniformity", "piu-sliding-disk-2", partial(_uniformity, scan)
+    )
+    yield _item("percent signal ghosting", "%", "ghosting", "psg-ellipses-2", partial(_ghosting, scan))
+    yield _item(
+        "ghosting without the noise floor", "%", "ghosting", "psg-ellipses-noise-corrected-1",
+        partial(_ghosting, scan, noise_corrected=True),
+    )  # fmt: skip
+    yield _item("low-contrast score", "1", "low contrast", SHEET_ALGORITHM, partial(total_score, sheets))
+    for role in SHEETS:
+        score, contrast = partial(sheet_score, sheets[role]), partial(sheet_contrast, sheets[role])
+        yield _item(f"low-contrast score slice {role}", "1", "low contrast", SHEET_ALGORITHM, score)
+        yield _item(f"contrast slice {role}", "%", "low contrast", SHEET_ALGORITHM, contrast)
+    yield _item(
+        "signal-to-noise ratio", "1", "", "snr-two-images-2" if repeat else "snr-air-sd-any-channels-1",
+        partial(_snr, scan, repeat),
+    )  # fmt: skip
+
+
+def _item(name: str, unit: str, test: str, algorithm: str, measure: Callable[[], Measurement]) -> Item:
+    return Item(name=name, unit=unit, algorithm=algorithm, definition=_definition(test), measure=measure)
 
 
 def _definition(test: str) -> Source:

@@ -16,6 +16,7 @@ Bools = npt.NDArray[np.bool_]
 _HALF = 0.5
 _SMALLEST_MM2 = 300.0
 _CLEAR = 4.0
+_MOST_ZERO = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,6 +98,20 @@ def air_of(found: MrObject, grid: ImageGrid, *, gap_mm: float = 15.0, edge_mm: f
         air[(slice(None),) * axis + (slice(0, n),)] = False
         air[(slice(None),) * axis + (slice(-n, None),)] = False
     return air.astype(np.float64)
+
+
+def rounding_step(values: Floats) -> float:
+    """Step of the grey values of some air, or why they cannot tell the noise."""
+    zero = float(np.mean(values == 0.0))
+    if zero > _MOST_ZERO:
+        raise ValueError(
+            f"{100 * zero:.0f} % of the air is exactly zero: masked, or noise below the rounding"
+        )
+    different = np.unique(values)
+    step = float(np.min(np.diff(different))) if len(different) > 1 else 0.0
+    if values.std() < step:
+        raise ValueError(f"the noise in the air is below one step of the grey values ({step:.3g})")
+    return step
 
 
 def _widened(line: Bools, by: int) -> Bools:

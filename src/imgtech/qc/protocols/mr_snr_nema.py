@@ -12,7 +12,7 @@ from imgtech.io import Series
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics import normalised_snr, snr_single_image, snr_smoothing, snr_two_images
 from imgtech.qc.protocols._items import Item, measured
-from imgtech.qc.protocols._mr_object import MrObject, air_of, find_object
+from imgtech.qc.protocols._mr_object import MrObject, air_of, find_object, rounding_step
 from imgtech.qc.report import Outline, Picture, Report
 
 Floats = npt.NDArray[np.float64]
@@ -20,7 +20,6 @@ Floats = npt.NDArray[np.float64]
 MR_SNR_EDITIONS = ("2008",)
 _NEMA = Source(document="NEMA MS 1", edition="2008", verified=False)
 _SHARE = 0.75
-_MOST_ZERO = 0.2
 _FEWEST = 200
 _DRIFT = 0.02
 _UNLIKE = 1.3
@@ -105,23 +104,6 @@ def pair_of(series: Series, repeat: Series | None) -> tuple[Floats, Floats | Non
     return image, second
 
 
-def air_step(image: Floats, air: Floats) -> tuple[Floats, float]:
-    """The air and the step of its grey values, or why it cannot tell the noise."""
-    values = image[air > 0.5]
-    if values.size < _FEWEST:
-        raise ValueError(f"the corners must hold {_FEWEST} pixels of air, got {values.size}")
-    zero = float(np.mean(values == 0.0))
-    if zero > _MOST_ZERO:
-        raise ValueError(
-            f"{100 * zero:.0f} % of the air is exactly zero: masked, or noise below the rounding"
-        )
-    different = np.unique(values)
-    step = float(np.min(np.diff(different))) if len(different) > 1 else 0.0
-    if values.std() < step:
-        raise ValueError(f"the noise in the air is below one step of the grey values ({step:.3g})")
-    return air, step
-
-
 def normalised(snr: Measurement, series: Series) -> Measurement:
     """SNR per volume, time and bandwidth, or which of the numbers the files do not say."""
     tags = series.tags
@@ -179,8 +161,11 @@ def _items(
 
 
 def _from_air(image: Floats, found: MrObject, inside: Floats, series: Series) -> Measurement:
-    air, step = air_step(image, air_of(found, series.grid))
-    return snr_single_image(image, inside, air, rounding_step=step)
+    air = air_of(found, series.grid)
+    values = image[air > 0.5]
+    if values.size < _FEWEST:
+        raise ValueError(f"the corners must hold {_FEWEST} pixels of air, got {values.size}")
+    return snr_single_image(image, inside, air, rounding_step=rounding_step(values))
 
 
 def _picture(image: Floats, inside: Floats, air: Floats) -> Picture:

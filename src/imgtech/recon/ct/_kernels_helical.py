@@ -144,6 +144,68 @@ def _trust(away, plateau):
     return 1.0 - t * t * (3.0 - 2.0 * t)
 
 
+@helper
+def _add_column(
+    frames, theta, low, spacing, scan, source_z, rows, plateau, y, x, z, scale,
+    column, total, weight, volume, gaps,
+):  # fmt: skip
+    """Add to the voxels of one ``(y, x)``: a function of its own, so that every number of threads runs it."""
+    n_theta, n_turns, n_samples, n_rows = frames.shape
+    number = volume.dtype.type
+    near, far, flat, begin, step, last = scan
+    first_row, row_step, middle, half = rows
+    dz = z[1] - z[0] if len(z) > 1 else 1.0
+    for j in range(n_theta):
+        total[:] = 0.0
+        weight[:] = 0.0
+        for m in range(n_turns):
+            angle = theta[j] + m * math.pi
+            cos, sin = math.cos(angle), math.sin(angle)
+            s = x * cos + y * sin
+            sine = s / near
+            cosine = math.sqrt(1.0 - sine * sine)
+            place = (angle + math.asin(sine) - begin) / step
+            if angle > last or place < 0.0 or place > len(source_z) - 1.0:
+                continue
+            n = min(int(place), len(source_z) - 2)
+            height = source_z[n] + (place - n) * (source_z[n + 1] - source_z[n])
+            depth = near * cosine - x * sin + y * cos
+            per_mm = far / depth
+            if flat > 0.0:
+                per_mm /= cosine
+            reach_low = height + (middle - half) / per_mm
+            reach_high = height + (middle + half) / per_mm
+            start = max(0, math.ceil((reach_low - z[0]) / dz))
+            stop = min(len(z), math.floor((reach_high - z[0]) / dz) + 1)
+            if start >= stop:
+                continue
+            position = (s - low) / spacing
+            c = min(max(int(position), 1), n_samples - 3)
+            f = position - c
+            g = 1.0 - f
+            w0, w3 = number(g * g * g / 6.0), number(f * f * f / 6.0)
+            w1 = number((4.0 - 3.0 * f * f * (2.0 - f)) / 6.0)
+            w2 = number((4.0 - 3.0 * g * g * (2.0 - g)) / 6.0)
+            block = frames[j, m]
+            a, b, d, e = block[c - 1], block[c], block[c + 1], block[c + 2]
+            for row in range(n_rows):
+                column[row + 1] = w0 * a[row] + w1 * b[row] + w2 * d[row] + w3 * e[row]
+            column[0], column[n_rows + 1] = column[1], column[n_rows]
+            for p in range(start, stop):
+                v = (z[p] - height) * per_mm
+                at = (v - first_row) / row_step + 1.0
+                r = min(int(at), n_rows)
+                value = column[r] + (at - r) * (column[r + 1] - column[r])
+                trust = _trust(abs(v - middle) / half, plateau) + 1e-6
+                total[p] += trust * value
+                weight[p] += trust
+        for p in range(len(z)):
+            if weight[p] > 0.0:
+                volume[p] += number(scale * total[p] / weight[p])
+            else:
+                gaps[p] += 1
+
+
 @kernel(parallel=True)
 def add_half_turns(
     frames, theta, low, spacing, scan, source_z, rows, plateau, y, x, z, scale, volume, gaps
@@ -156,62 +218,11 @@ def add_half_turns(
     frame); ``source_z`` belongs to its angles. ``rows`` is (v of row 0, spacing, middle, half height).
     Voxels that no row sees at some angle are counted in ``gaps``.
     """
-    n_theta, n_turns, n_samples, n_rows = frames.shape
-    number = volume.dtype.type
-    near, far, flat, begin, step, last = scan
-    first_row, row_step, middle, half = rows
-    dz = z[1] - z[0] if len(z) > 1 else 1.0
     for i in numba.prange(len(y)):
-        total = np.empty(len(z))
-        weight = np.empty(len(z))
-        column = np.zeros(n_rows + 2)
+        column = np.zeros(frames.shape[3] + 2)
+        total, weight = np.empty(len(z)), np.empty(len(z))
         for k in range(len(x)):
-            for j in range(n_theta):
-                total[:] = 0.0
-                weight[:] = 0.0
-                for m in range(n_turns):
-                    angle = theta[j] + m * math.pi
-                    cos, sin = math.cos(angle), math.sin(angle)
-                    s = x[k] * cos + y[i] * sin
-                    sine = s / near
-                    cosine = math.sqrt(1.0 - sine * sine)
-                    place = (angle + math.asin(sine) - begin) / step
-                    if angle > last or place < 0.0 or place > len(source_z) - 1.0:
-                        continue
-                    n = min(int(place), len(source_z) - 2)
-                    height = source_z[n] + (place - n) * (source_z[n + 1] - source_z[n])
-                    depth = near * cosine - x[k] * sin + y[i] * cos
-                    per_mm = far / depth
-                    if flat > 0.0:
-                        per_mm /= cosine
-                    reach_low = height + (middle - half) / per_mm
-                    reach_high = height + (middle + half) / per_mm
-                    start = max(0, math.ceil((reach_low - z[0]) / dz))
-                    stop = min(len(z), math.floor((reach_high - z[0]) / dz) + 1)
-                    if start >= stop:
-                        continue
-                    position = (s - low) / spacing
-                    c = min(max(int(position), 1), n_samples - 3)
-                    f = position - c
-                    g = 1.0 - f
-                    w0, w3 = number(g * g * g / 6.0), number(f * f * f / 6.0)
-                    w1 = number((4.0 - 3.0 * f * f * (2.0 - f)) / 6.0)
-                    w2 = number((4.0 - 3.0 * g * g * (2.0 - g)) / 6.0)
-                    block = frames[j, m]
-                    a, b, d, e = block[c - 1], block[c], block[c + 1], block[c + 2]
-                    for row in range(n_rows):
-                        column[row + 1] = w0 * a[row] + w1 * b[row] + w2 * d[row] + w3 * e[row]
-                    column[0], column[n_rows + 1] = column[1], column[n_rows]
-                    for p in range(start, stop):
-                        v = (z[p] - height) * per_mm
-                        at = (v - first_row) / row_step + 1.0
-                        r = min(int(at), n_rows)
-                        value = column[r] + (at - r) * (column[r + 1] - column[r])
-                        trust = _trust(abs(v - middle) / half, plateau) + 1e-6
-                        total[p] += trust * value
-                        weight[p] += trust
-                for p in range(len(z)):
-                    if weight[p] > 0.0:
-                        volume[i, k, p] += number(scale * total[p] / weight[p])
-                    else:
-                        gaps[i, k, p] += 1
+            _add_column(
+                frames, theta, low, spacing, scan, source_z, rows, plateau, y[i], x[k], z, scale,
+                column, total, weight, volume[i, k], gaps[i, k],
+            )  # fmt: skip

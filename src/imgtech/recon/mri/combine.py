@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import ComplexArray, complex_image, count
-from imgtech.recon.mri.noise import prewhiten
+from imgtech.recon.mri.noise import whitened
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,10 @@ def roemer_combine(
         raise ValueError(f"maps must have shape {array.shape} like images, got {weights.shape}")
     kind = array.dtype
     if noise_covariance is not None:
-        array, weights = prewhiten(array, noise_covariance), prewhiten(weights, noise_covariance)
+        array, weights = (
+            whitened(array, "noise_covariance", noise_covariance),
+            whitened(weights, "noise_covariance", noise_covariance),
+        )
     power = np.sum(weights.real**2 + weights.imag**2, axis=0)
     signal = np.sum(weights.conj() * array, axis=0)
     seen = power > 0

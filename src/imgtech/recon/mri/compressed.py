@@ -100,8 +100,10 @@ def l1_wavelet(
         raise ValueError(f"wavelet must be an orthogonal wavelet of PyWavelets, got {wavelet!r}")
     shape = operator.input_shape
     most = int(pywt.dwt_max_level(min(shape), wavelet))
+    if most < 1:
+        raise ValueError(f"wavelet must fit into an image of {shape}, got {wavelet!r}")
     levels = min(4, most) if n_levels is None else count("n_levels", n_levels)
-    if not 1 <= levels <= most:
+    if levels > most:
         raise ValueError(f"n_levels must be at most {most} for {wavelet} in an image {shape}, got {levels}")
     block = 2**levels
     padded = np.zeros([-(-n // block) * block for n in shape], data.dtype)

@@ -13,7 +13,7 @@ from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import ComplexArray, FloatArray, complex_image, count, not_negative
 from imgtech.recon.mri._pattern import Pattern, calibration_block, regular_pattern
 from imgtech.recon.mri.fft import kspace_to_image
-from imgtech.recon.mri.noise import prewhiten
+from imgtech.recon.mri.noise import cholesky_factor
 
 BLOCK = 1 << 22
 """Complex numbers in one block of windows: 32 MB in single precision."""
@@ -81,24 +81,8 @@ def grappa(
     >>> bool(np.allclose(filled[:, 2:-2, 2:-2], full[:, 2:-2, 2:-2], atol=1e-6))
     True
     """
-    array = complex_image("kspace", kspace, 3)
-    pattern = regular_pattern(mask, array.shape[1:])
-    weight = not_negative("regularization", regularization)
-    size = count("kernel_size", kernel_size[0]), count("kernel_size", kernel_size[1])
-    out = np.where(pattern.acquired, array, 0).astype(array.dtype, copy=False)
-    if not out.any():
-        raise ValueError("kspace must not be all zero where it was acquired")
-    if pattern.steps == (1, 1):
-        return out
-    source = _calibration(array, pattern, calibration)
-    weights = _weights(source, size, pattern.steps, weight).astype(array.dtype)
-    (fy, fx), (ry, rx) = pattern.first, pattern.steps
-    filled = _apply(out[:, fy::ry, fx::rx], weights, size, pattern.steps)
-    top, left = (ry - fy) * (ry > 1), (rx - fx) * (rx > 1)  # the cells begin before the first sample
-    filled = filled[:, top : top + array.shape[1], left : left + array.shape[2]]
-    _, ny, nx = filled.shape
-    np.copyto(out[:, :ny, :nx], filled, where=pattern.missing[:ny, :nx])
-    return out
+    problem = _Problem.of(kspace, mask, calibration, kernel_size, regularization)
+    return _filled(problem)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,50 +171,86 @@ def grappa_noise(
     >>> print(round(float(np.median(found.g_factor[14:34, 12:28])), 1))
     1.5
     """
-    array = complex_image("kspace", kspace, 3)
-    filled = grappa(array, mask, calibration, kernel_size=kernel_size, regularization=regularization)
-    pattern = regular_pattern(mask, array.shape[1:])
-    images = kspace_to_image(filled)
+    problem = _Problem.of(kspace, mask, calibration, kernel_size, regularization)
+    shape = problem.known.shape
+    factor = cholesky_factor("noise_covariance", noise_covariance, shape[0])
     if maps is not None:
         combination = complex_image("maps", maps, 3)
-        if combination.shape != array.shape:
-            raise ValueError(f"maps must have shape {array.shape} like kspace, got {combination.shape}")
-        factor = prewhiten(np.eye(len(array), dtype=np.complex128), noise_covariance)  # inverse of L
-        inverse = factor.conj().T @ factor
+        if combination.shape != shape:
+            raise ValueError(f"maps must have shape {shape} like kspace, got {combination.shape}")
+        inverse = np.linalg.inv(factor @ factor.conj().T)
         rows = np.einsum("cyx,cd->dyx", combination.conj(), inverse)
         power = np.einsum("dyx,dyx->yx", rows, combination).real
         p = np.where(power > 0, rows / np.where(power > 0, power, 1), 0)
     else:
+        images = kspace_to_image(_filled(problem))
         length = np.sqrt(np.sum(np.abs(images.astype(np.complex128)) ** 2, axis=0))
         p = np.where(length > 0, images.conj() / np.where(length > 0, length, 1), 0)
-    weights = (
-        np.zeros((0, 0), np.complex128)
-        if pattern.steps == (1, 1)
-        else _weights(_calibration(array, pattern, calibration), kernel_size, pattern.steps, regularization)
-    )
-    unfolded = _folded_weights(p, weights, kernel_size, pattern.steps)
-    matrix = complex_image("noise_covariance", noise_covariance, 2, (len(array), len(array)))
-    acceleration = pattern.steps[0] * pattern.steps[1]
-    noise = np.sqrt(_quadratic(unfolded, matrix) / (2 * acceleration))
-    full = np.sqrt(_quadratic(p, matrix) / 2)
+    unfolded = _folded_weights(p, problem)
+    acceleration = problem.pattern.steps[0] * problem.pattern.steps[1]
+    noise = np.sqrt(_variance(unfolded, factor) / (2 * acceleration))
+    full = np.sqrt(_variance(p, factor) / 2)
     g = np.where(full > 0, noise / np.where(full > 0, full, 1) / np.sqrt(acceleration), 0)
-    number = array.real.dtype
+    number = problem.known.real.dtype
     return GrappaNoise(g_factor=g.astype(number), noise=noise.astype(number))
 
 
-def _quadratic(rows: ComplexArray, matrix: ComplexArray) -> FloatArray:
-    """The variance ``p matrix p^H`` at every pixel, ``rows`` with the coil first."""
-    return np.maximum(np.einsum("cyx,cd,dyx->yx", rows, matrix, rows.conj(), optimize=True).real, 0)
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """Checked data, zero where nothing was acquired, and the weights that fill the rest, if there is one."""
+
+    known: ComplexArray
+    pattern: Pattern
+    size: tuple[int, int]
+    weights: npt.NDArray[np.complex128] | None
+
+    @classmethod
+    def of(
+        cls,
+        kspace: npt.ArrayLike,
+        mask: npt.ArrayLike,
+        calibration: npt.ArrayLike | None,
+        kernel_size: tuple[int, int],
+        regularization: float,
+    ) -> _Problem:
+        array = complex_image("kspace", kspace, 3)
+        pattern = regular_pattern(mask, array.shape[1:])
+        weight = not_negative("regularization", regularization)
+        size = count("kernel_size", kernel_size[0]), count("kernel_size", kernel_size[1])
+        known = np.where(pattern.acquired, array, 0).astype(array.dtype, copy=False)
+        if not known.any():
+            raise ValueError("kspace must not be all zero where it was acquired")
+        if pattern.steps == (1, 1):
+            return cls(known, pattern, size, None)
+        source = _calibration(known, pattern, calibration)
+        return cls(known, pattern, size, _weights(source, size, pattern.steps, weight))
 
 
-def _folded_weights(
-    p: ComplexArray, weights: npt.NDArray[np.complex128], size: tuple[int, int], steps: tuple[int, int]
-) -> ComplexArray:
+def _filled(problem: _Problem) -> ComplexArray:
+    if problem.weights is None:
+        return problem.known
+    out, (fy, fx), (ry, rx) = problem.known, problem.pattern.first, problem.pattern.steps
+    weights = problem.weights.astype(out.dtype)
+    filled = _apply(out[:, fy::ry, fx::rx], weights, problem.size, problem.pattern.steps)
+    top, left = (ry - fy) * (ry > 1), (rx - fx) * (rx > 1)  # the cells begin before the first sample
+    filled = filled[:, top : top + out.shape[1], left : left + out.shape[2]]
+    _, ny, nx = filled.shape
+    np.copyto(out[:, :ny, :nx], filled, where=problem.pattern.missing[:ny, :nx])
+    return out
+
+
+def _variance(rows: ComplexArray, factor: ComplexArray) -> FloatArray:
+    """The variance ``p L L^H p^H`` at every pixel, ``rows`` with the coil first and the factor L."""
+    white = np.tensordot(factor.T, rows, 1)
+    return np.asarray(np.sum(white.real**2 + white.imag**2, axis=0))
+
+
+def _folded_weights(p: ComplexArray, problem: _Problem) -> ComplexArray:
     """The row ``p W`` of every pixel: what each folded coil image counts in the combined image."""
-    if not weights.size:
+    if problem.weights is None:
         return p
-    n_coils, ny, nx = p.shape
-    kernel = weights.reshape(n_coils, *size, n_coils, -1)  # source coil, j, i, target coil, place
+    (n_coils, ny, nx), size, steps = p.shape, problem.size, problem.pattern.steps
+    kernel = problem.weights.reshape(n_coils, *size, n_coils, -1)  # source coil, j, i, target coil, place
     out = np.array(p, dtype=np.complex128)
     row, column = np.arange(ny) - ny // 2, np.arange(nx) - nx // 2
     for number, (my, mx) in enumerate(_places(steps)):

@@ -83,8 +83,12 @@ def prewhiten(data: npt.ArrayLike, covariance: npt.ArrayLike) -> ComplexArray:
     >>> prewhiten([[4.0], [9.0]], [[4.0, 0.0], [0.0, 9.0]]).real.ravel()
     array([2., 3.])
     """
-    array = complex_image("data", data, (2, 3, 4, 5))
-    factor = cholesky_factor("covariance", covariance, len(array))
+    return whitened(complex_image("data", data, (2, 3, 4, 5)), "covariance", covariance)
+
+
+def whitened(array: ComplexArray, name: str, covariance: npt.ArrayLike) -> ComplexArray:
+    """:func:`prewhiten` of checked data, with the name that the caller's argument has."""
+    factor = cholesky_factor(name, covariance, len(array))
     white = solve_triangular(factor, array.reshape(len(array), -1), lower=True)
     return np.asarray(white.reshape(array.shape).astype(array.dtype))
 

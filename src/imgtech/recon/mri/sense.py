@@ -11,7 +11,7 @@ import numpy.typing as npt
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import Array, ComplexArray, FloatArray, complex_image, count, not_negative
 from imgtech.recon.mri.fft import kspace_to_image
-from imgtech.recon.mri.noise import prewhiten
+from imgtech.recon.mri.noise import whitened
 from imgtech.recon.mri.snr import snr_of
 
 LARGEST_G_FACTOR = 1e4
@@ -134,7 +134,10 @@ def sense(
         raise ValueError(f"kspace must not be all zero on the acquired lines from {starts} in steps {steps}")
     folded = kspace_to_image(sampled) * array.real.dtype.type(n_folded)
     if noise_covariance is not None:
-        folded, weights = prewhiten(folded, noise_covariance), prewhiten(weights, noise_covariance)
+        folded, weights = (
+            whitened(folded, "noise_covariance", noise_covariance),
+            whitened(weights, "noise_covariance", noise_covariance),
+        )
     values, g, noise = _unfold(
         _groups(folded, steps)[..., :1].astype(np.complex128),
         _groups(weights, steps).astype(np.complex128),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.progress import progress
 from imgtech._core.validate import Array, ComplexArray, FloatArray, complex_image, count
-from imgtech.recon.mri.noise import cholesky_factor, prewhiten
+from imgtech.recon.mri.noise import cholesky_factor, whitened
 
 
 def snr_units(
@@ -64,13 +64,13 @@ def snr_units(
     [[20. 20.]]
     """
     array = complex_image("images", images, 3)
-    white = prewhiten(array, noise_covariance)
+    white = whitened(array, "noise_covariance", noise_covariance)
     if maps is None:
         return np.asarray(np.sqrt(2 * np.sum(white.real**2 + white.imag**2, axis=0)))
     weights = complex_image("maps", maps, 3)
     if weights.shape != array.shape:
         raise ValueError(f"maps must have shape {array.shape} like images, got {weights.shape}")
-    weights = prewhiten(weights.astype(array.dtype), noise_covariance)
+    weights = whitened(weights.astype(array.dtype), "noise_covariance", noise_covariance)
     length = np.sqrt(np.sum(weights.real**2 + weights.imag**2, axis=0))
     return np.sqrt(array.real.dtype.type(2)) * snr_of(np.sum(weights.conj() * white, axis=0), length)
 

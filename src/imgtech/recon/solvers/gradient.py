@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import Array, complex_image, count, positive, real_image
+from imgtech._core.validate import Array, any_image, count, positive
 from imgtech.recon.linop import LinearOperator
 
 
@@ -88,7 +88,7 @@ class Gradient(LinearOperator):
         ValueError
             If the image does not have the shape or is not finite.
         """
-        image = _checked("x", x, self.input_shape)
+        image = any_image("x", x, len(self.input_shape), self.input_shape)
         out = np.zeros(self.output_shape, image.dtype)
         for axis, scale in enumerate(self._per_mm(image.dtype)):
             head, tail = _shifted(axis, image.ndim)
@@ -114,7 +114,7 @@ class Gradient(LinearOperator):
         ValueError
             If the field does not have the shape or is not finite.
         """
-        field = _checked("y", y, self.output_shape)
+        field = any_image("y", y, len(self.output_shape), self.output_shape)
         out = np.zeros(self.shape, field.dtype)
         for axis, scale in enumerate(self._per_mm(field.dtype)):
             head, tail = _shifted(axis, out.ndim)
@@ -133,9 +133,3 @@ def _shifted(axis: int, ndim: int) -> tuple[tuple[slice, ...], tuple[slice, ...]
     head, tail = [slice(None)] * ndim, [slice(None)] * ndim
     head[axis], tail[axis] = slice(None, -1), slice(1, None)
     return tuple(head), tuple(tail)
-
-
-def _checked(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> Array:
-    array = np.asarray(values)
-    check = complex_image if array.dtype.kind == "c" else real_image
-    return check(name, array, len(shape), shape)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.progress import progress
-from imgtech._core.validate import Array, complex_image, count, not_negative, real_image
+from imgtech._core.validate import Array, any_image, complex_image, count, not_negative, real_image
 from imgtech.recon.linop import LinearOperator
 
 StoppedBy = Literal["n_iter", "tolerance", "discrepancy", "solved"]
@@ -107,9 +107,7 @@ def norm(values: Array, weights: Array | None = None) -> float:
 
 def data_of(operator: LinearOperator, data: npt.ArrayLike) -> Array:
     """Return the data as a finite array of the operator's output shape, real or complex as they are."""
-    array = np.asarray(data)
-    check = complex_image if array.dtype.kind == "c" else real_image
-    found = check("data", array, len(operator.output_shape))
+    found = any_image("data", data, len(operator.output_shape))
     if found.shape != operator.output_shape:
         raise ValueError(f"data must have shape {operator.output_shape}, got {found.shape}")
     return found

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import Array, complex_image, not_negative, one_of, positive, real_image
+from imgtech._core.validate import Array, any_image, not_negative, one_of, positive
 from imgtech.geometry import ImageGrid
 from imgtech.geometry.probes import Probe
-from imgtech.geometry.scan_grids import Pixels, cartesian_points_mm
+from imgtech.geometry.scan_grids import Pixels, cartesian_points_mm, mesh_points_mm
 from imgtech.geometry.transmits import Transmits
 from imgtech.recon.ultrasound._kernels_lines import PAD
 from imgtech.recon.ultrasound.apodization import window_terms
@@ -123,9 +123,7 @@ def channel_data(
     data: npt.ArrayLike, probe: Probe, waves: Transmits, ndim: tuple[int, ...] = (3, 4)
 ) -> Array:
     """Return checked channel data ``(transmit, element, sample[, frame])``."""
-    array = np.asarray(data)
-    check: Any = complex_image if array.dtype.kind == "c" else real_image
-    traces = np.asarray(check("data", array, ndim))
+    traces = any_image("data", data, ndim)
     if traces.shape[:2] != (waves.n_transmits, probe.n_elements):
         raise ValueError(
             f"data must have {waves.n_transmits} transmits and {probe.n_elements} elements as its first "
@@ -136,12 +134,21 @@ def channel_data(
     return traces
 
 
+def complex_channel_data(
+    data: npt.ArrayLike, probe: Probe, waves: Transmits, ndim: tuple[int, ...] = (3, 4)
+) -> Array:
+    """Return checked channel data that must be complex: IQ or the analytic signal."""
+    traces = channel_data(data, probe, waves, ndim)
+    if not np.iscomplexobj(traces):
+        raise ValueError(f"data must be complex, got dtype {traces.dtype}")
+    return traces
+
+
 def check_record(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, sound_speed_m_s: float) -> None:
     """Say so if the record ends before the first echo of the grid or begins after its last one."""
     if isinstance(grid, ImageGrid):
         axes = [np.linspace(c[0], c[-1], min(c.size, 7)) for c in grid.coordinates_mm]
-        z, y, x = axes if len(axes) == 3 else (axes[0], np.zeros(1), axes[1])
-        points = np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1).reshape(-1, 3)
+        points = mesh_points_mm(axes).reshape(-1, 3)
     else:
         points = grid.points_mm.reshape(-1, 3)
         points = points[:: max(1, len(points) // 97)]

@@ -13,7 +13,13 @@ from imgtech.geometry.probes import Probe
 from imgtech.geometry.scan_grids import Pixels
 from imgtech.geometry.transmits import Transmits
 from imgtech.recon.ultrasound import _kernels_capon, _kernels_lines
-from imgtech.recon.ultrasound._lines import Lines, channel_data, lines_of
+from imgtech.recon.ultrasound._lines import (
+    Lines,
+    channel_data,
+    check_record,
+    complex_channel_data,
+    lines_of,
+)
 
 COHERENCE_KINDS = ("cf", "gcf", "phase", "sign")
 
@@ -94,11 +100,10 @@ def coherence_factor(
     one_of("kind", kind, COHERENCE_KINDS)
     m = 0 if kind == "cf" else count("n_frequencies", n_frequencies, 0)
     gamma = positive("sensitivity", sensitivity)
-    traces = channel_data(data, probe, waves, (3,))
-    if kind == "phase" and not np.iscomplexobj(traces):
-        raise ValueError("data must be complex for the phase coherence factor")
+    check = complex_channel_data if kind == "phase" else channel_data
+    traces = check(data, probe, waves, (3,))
     lines = _lines(traces, probe, waves, grid, beam)
-    out = np.zeros((lines.points_mm.shape[0], grid.shape[0]), dtype=traces.real.dtype)
+    out = np.zeros((len(lines.points_mm), grid.shape[0]), dtype=traces.real.dtype)
     for part, s, inside in _aligned(lines, traces):
         n = inside.sum(-1)
         if kind == "phase":
@@ -157,9 +162,9 @@ def delay_multiply_and_sum(
     >>> delay_multiply_and_sum(data, probe, waves, grid, f_number=0).round(6).item()  # 6 pairs of 5
     (-30+0j)
     """
-    traces = _complex_data(data, probe, waves)
+    traces = complex_channel_data(data, probe, waves, (3,))
     lines = _lines(traces, probe, waves, grid, beam)
-    out = np.zeros((lines.points_mm.shape[0], grid.shape[0]), dtype=traces.dtype)
+    out = np.zeros((len(lines.points_mm), grid.shape[0]), dtype=traces.dtype)
     for part, s, _ in _aligned(lines, traces):
         root = s / np.sqrt(np.maximum(np.abs(s), np.finfo(s.real.dtype).tiny))
         out[part] = (root.sum(-1) ** 2 - (root**2).sum(-1)) / 2
@@ -227,7 +232,7 @@ def slsc(
         raise ValueError(f"n_kernel must be odd, got {n_kernel}")
     traces = channel_data(data, probe, waves, (3,))
     lines = _lines(traces, probe, waves, grid, beam)
-    out = np.zeros((lines.points_mm.shape[0], grid.shape[0]), dtype=traces.real.dtype)
+    out = np.zeros((len(lines.points_mm), grid.shape[0]), dtype=traces.real.dtype)
     for part, s, inside in _aligned(lines, traces):
         power = _sum_along(np.abs(s) ** 2, n_kernel)
         total = np.zeros(s.shape[:2])
@@ -306,19 +311,19 @@ def capon(
     >>> abs(capon(2j * np.ones((1, 8, 200)), probe, waves, grid, f_number=0)).round(6).item()
     16.0
     """
-    if not 0 < positive("subarray", subarray) <= 1:
+    if positive("subarray", subarray) > 1:
         raise ValueError(f"subarray must be at most 1, got {subarray}")
     if count("n_average", n_average) % 2 == 0:
         raise ValueError(f"n_average must be odd, got {n_average}")
     diagonal = not_negative("loading", loading)
-    traces = _complex_data(data, probe, waves)
+    traces = complex_channel_data(data, probe, waves, (3,))
     lines = _lines(traces, probe, waves, grid, beam)
-    out = np.zeros((lines.points_mm.shape[0], grid.shape[0]), dtype=traces.dtype)
+    out = np.zeros((len(lines.points_mm), grid.shape[0]), dtype=traces.dtype)
     for part, s, inside in _aligned(lines, traces):
         work = s.size * s.shape[2]
         _kernels_capon.capon_pixels.sized(work)(
             s,
-            inside.astype(np.float32),
+            inside,
             float(subarray),
             diagonal,
             forward_backward,
@@ -328,14 +333,10 @@ def capon(
     return out.T.reshape(grid.shape)
 
 
-def _complex_data(data: npt.ArrayLike, probe: Probe, waves: Transmits) -> Array:
-    traces = channel_data(data, probe, waves, (3,))
-    if not np.iscomplexobj(traces):
-        raise ValueError(f"data must be complex, got dtype {traces.dtype}")
-    return traces
-
-
 def _lines(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, beam: Beam) -> Lines:
+    """The problem of :func:`delay_and_sum` with its own defaults and a boxcar."""
+    speed_m_s = beam.get("sound_speed_m_s", 1540.0)
+    check_record(traces, probe, waves, grid, speed_m_s)
     return lines_of(
         traces,
         probe,
@@ -343,7 +344,7 @@ def _lines(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, beam: Be
         grid,
         f_number=beam.get("f_number", 1.75),
         window="boxcar",
-        sound_speed_m_s=beam.get("sound_speed_m_s", 1540.0),
+        sound_speed_m_s=speed_m_s,
         center_hz=beam.get("center_hz"),
         interpolation=beam.get("interpolation", "linear"),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from imgtech._core.validate import Array, FloatArray, complex_image, finite, floats, positive, real_image
+from imgtech._core.validate import Array, FloatArray, any_image, any_shape, not_negative, positive, real_image
 from imgtech.geometry.transmits import Transmits
 
 
@@ -61,10 +61,10 @@ def time_gain(
     >>> float(20 * np.log10(gained[0, 0, 100]).round(6))  # 100 us, 150 mm in all
     30.0
     """
-    values = _traces("data", data, waves)
-    slope = finite("attenuation_db_per_mm_mhz", attenuation_db_per_mm_mhz)
-    if slope < 0:
-        raise ValueError(f"attenuation_db_per_mm_mhz must not be negative, got {slope}")
+    values = any_image("data", data, (3, 4))
+    if values.shape[0] != waves.n_transmits:
+        raise ValueError(f"data must have {waves.n_transmits} transmits, got shape {values.shape}")
+    slope = not_negative("attenuation_db_per_mm_mhz", attenuation_db_per_mm_mhz)
     slope *= (
         1e-6 * positive("frequency_hz", frequency_hz) * 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
     )
@@ -114,8 +114,8 @@ def compress_pulse(data: npt.ArrayLike, code: npt.ArrayLike) -> Array:
     >>> int(compress_pulse(trace, barker).argmax()), float(compress_pulse(trace, barker).max().round(9))
     (7, 3.0)
     """
-    values = _numbers("data", data, (3, 4))
-    pulse = _numbers("code", code, (1,))
+    values = any_image("data", data, (3, 4))
+    pulse = any_image("code", code, (1,))
     if pulse.size > values.shape[2]:
         raise ValueError(f"code must be at most {values.shape[2]} samples long, got {pulse.size}")
     energy = float(np.sum(np.abs(pulse) ** 2, dtype=np.float64))
@@ -165,8 +165,8 @@ def pulse_inversion(positive_data: npt.ArrayLike, negative_data: npt.ArrayLike) 
     >>> np.allclose(pulse_inversion(echo(pulse), echo(-pulse)), 0.5 * pulse**2)
     True
     """
-    plus = _numbers("positive_data", positive_data, (3, 4))
-    minus = _numbers("negative_data", negative_data, (3, 4))
+    plus = any_image("positive_data", positive_data, (3, 4))
+    minus = any_image("negative_data", negative_data, (3, 4))
     if plus.shape != minus.shape:
         raise ValueError(f"negative_data must have shape {plus.shape}, got {minus.shape}")
     return np.asarray((plus + minus) / 2)
@@ -202,20 +202,12 @@ def unalias(velocity_m_s: npt.ArrayLike, limit_m_s: float, *, reference_m_s: npt
     [[0.6, 0.3]]
     """
     seen = real_image("velocity_m_s", velocity_m_s, (1, 2, 3))
-    near = floats("reference_m_s", np.atleast_1d(np.ravel(reference_m_s))).reshape(np.shape(reference_m_s))
+    near = any_shape("reference_m_s", reference_m_s)
+    try:
+        near = np.broadcast_to(near, seen.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"reference_m_s must be a number or fit shape {seen.shape}, got {near.shape}"
+        ) from error
     period = 2 * positive("limit_m_s", limit_m_s)
     return np.asarray(seen + period * np.rint((near - seen) / period), dtype=seen.dtype)
-
-
-def _numbers(name: str, values: npt.ArrayLike, ndim: tuple[int, ...]) -> Array:
-    array = np.asarray(values)
-    if array.dtype.kind == "c":
-        return complex_image(name, array, ndim)
-    return real_image(name, array, ndim)
-
-
-def _traces(name: str, data: npt.ArrayLike, waves: Transmits) -> Array:
-    values = _numbers(name, data, (3, 4))
-    if values.shape[0] != waves.n_transmits:
-        raise ValueError(f"{name} must have {waves.n_transmits} transmits, got shape {values.shape}")
-    return values

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import uniform_filter
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import Array, FloatArray, complex_image, count, floats, positive, real_image
+from imgtech._core.validate import FloatArray, complex_image, count, floats, positive, real_image
+from imgtech.recon.ultrasound._windows import odd_window, window_mean
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,15 +99,13 @@ def color_doppler(
         raise ValueError(f"images must have at least 3 frames, got shape {values.shape}")
     scale = positive("sound_speed_m_s", sound_speed_m_s) * positive("prf_hz", prf_hz)
     scale /= 4 * np.pi * positive("center_hz", center_hz)
-    size = tuple(count("window", n) for n in window)
-    if len(size) != 2 or any(n % 2 == 0 for n in size):
-        raise ValueError(f"window must be two odd numbers, got {window!r}")
+    size = odd_window(window)
     here, after = values[..., :-1], values[..., 1:]
     products = after * here.conj()
-    lag = _mean(products.mean(-1), size)
-    squares = _mean((np.abs(products) ** 2).mean(-1), size)
-    second = _mean((products**2).mean(-1), size)
-    energy = _mean(0.5 * (np.abs(here) ** 2 + np.abs(after) ** 2).mean(-1), size)
+    lag = window_mean(products.mean(-1), size)
+    squares = window_mean((np.abs(products) ** 2).mean(-1), size)
+    second = window_mean((products**2).mean(-1), size)
+    energy = window_mean(0.5 * (np.abs(here) ** 2 + np.abs(after) ** 2).mean(-1), size)
     phase = np.angle(lag)
     across = 0.5 * (squares - (second * np.exp(-2j * phase)).real)  # mean of Im(p exp(-i phase))^2
     size_of_lag = np.maximum(np.abs(lag), np.finfo(values.real.dtype).tiny)
@@ -270,12 +268,3 @@ def spectral_doppler(
         shift_hz * positive("sound_speed_m_s", sound_speed_m_s) / (2 * positive("center_hz", center_hz))
     )
     return power.astype(values.real.dtype), velocities, (starts + (n - 1) / 2) / prf_hz
-
-
-def _mean(values: Array, size: tuple[int, ...]) -> Array:
-    """Mean over a window; at the edges the values there are repeated."""
-    if size == (1, 1):
-        return values
-    if np.iscomplexobj(values):
-        return np.asarray(_mean(values.real, size) + 1j * _mean(values.imag, size))
-    return np.asarray(uniform_filter(values, size, mode="nearest"))

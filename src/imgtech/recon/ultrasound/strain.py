@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import uniform_filter
 from scipy.signal import savgol_filter
 
 from imgtech._core.validate import FloatArray, complex_image, count, positive, real_image
+from imgtech.recon.ultrasound._windows import odd_window, window_mean
 
 
 def axial_displacement(
@@ -64,15 +64,11 @@ def axial_displacement(
     other = complex_image("after", after, 2)
     if one.shape != other.shape:
         raise ValueError(f"after must have shape {one.shape}, got {other.shape}")
-    size = tuple(count("window", n) for n in window)
-    if len(size) != 2 or any(n % 2 == 0 for n in size):
-        raise ValueError(f"window must be two odd numbers, got {window!r}")
-    product = other * one.conj()
-    real, imag = (uniform_filter(part, size, mode="nearest") for part in (product.real, product.imag))
+    lag = window_mean(other * one.conj(), odd_window(window))
     scale = (
         1e3 * positive("sound_speed_m_s", sound_speed_m_s) / (4 * np.pi * positive("center_hz", center_hz))
     )
-    return np.asarray(-scale * np.arctan2(imag, real), dtype=one.real.dtype)
+    return np.asarray(-scale * np.angle(lag), dtype=one.real.dtype)
 
 
 def axial_strain(displacement_mm: npt.ArrayLike, *, spacing_mm: float, n_window: int = 21) -> FloatArray:
