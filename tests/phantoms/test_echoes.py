@@ -129,12 +129,31 @@ def test_values_are_equal_by_content_and_cannot_be_changed():
             lambda: wires(depths_mm=[5.0]).echoes(PROBE, WAVES, pulse=PULSE, n_samples=9, dtype=np.int16),
             "dtype must be float32 or float64",
         ),
+        (
+            lambda: wires(depths_mm=[5.0]).echoes(PROBE, WAVES, pulse=PULSE, n_samples=9, dtype="single!"),
+            "dtype must be float32 or float64, got 'single!'",
+        ),
         (lambda: wires(depths_mm=[5.0]).echoes(PROBE, WAVES, pulse=PULSE, n_samples=0), "n_samples"),
     ],
 )
 def test_wrong_values_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_far_elements_with_a_width_hear_as_much_as_points_do():
+    """Straight ahead and far away every part of an element is as near: its parts must add up to one."""
+    waves = PointSources(sources_mm=[[0.0, 0.0]], sampling_hz=40e6, start_s=647e-6)
+    point = Scatterers([[500.0, 0.3, -0.2]], [1.0])
+    for probe in (
+        MatrixArray(shape=(1, 1), pitch_mm=(0.4, 0.6), center_mm=(0.3, -0.2)),
+        LinearArray(n_elements=1, pitch_mm=0.4, center_mm=-0.2),
+    ):
+        settings = {"pulse": GaussianPulse(center_hz=4e6), "n_samples": 200}
+        thin = point.echoes(probe, waves, **settings)
+        wide = point.echoes(probe, waves, directivity="rigid", **settings)
+        assert np.abs(thin).max() > 0.9
+        np.testing.assert_allclose(wide, thin, atol=1e-3)
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.3, -0.7])

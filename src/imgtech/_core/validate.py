@@ -8,7 +8,7 @@ argument, the rule and the value, for example
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,19 @@ def not_negative(name: str, value: float) -> float:
     return number
 
 
+def each(
+    name: str, values: Iterable[float], n: int, rule: Callable[[str, float], float] = finite
+) -> tuple[float, ...]:
+    """Return ``n`` floats, every one of them checked by ``rule``, or say that there are not ``n``."""
+    try:
+        numbers = tuple(values)
+    except TypeError as error:
+        raise ValueError(f"{name} must have {n} numbers, got {values!r}") from error
+    if len(numbers) != n:
+        raise ValueError(f"{name} must have {n} numbers, got {values!r}")
+    return tuple(rule(name, number) for number in numbers)
+
+
 def count(name: str, value: int, minimum: int = 1) -> int:
     """Return ``value`` as an int, or say that it is no whole number of at least ``minimum``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
@@ -59,8 +72,28 @@ def one_of(name: str, value: str, choices: Sequence[str]) -> str:
     return value
 
 
+def two(name: str, values: Any, what: str = "(y, x)") -> tuple[Any, Any]:
+    """Return the two ``values`` of a sequence, or say that they are not two."""
+    if not isinstance(values, tuple | list | np.ndarray) or len(values) != 2:
+        raise ValueError(f"{name} must be a pair {what}, got {values!r}")
+    return values[0], values[1]
+
+
+def of_kind(name: str, value: object, kind: type) -> None:
+    """Say so if ``value`` is not of a kind."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be of kind {kind.__name__}, got {value!r}")
+
+
+def any_shape(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return ``values`` like :func:`floats`, of whatever shape they are."""
+    return floats(name, np.ravel(np.asarray(values))).reshape(np.shape(values))
+
+
 def floats(name: str, values: npt.ArrayLike, ndim: int = 1) -> npt.NDArray[np.float64]:
     """Return ``values`` as a read-only float64 array of ``ndim`` axes, all finite, not empty."""
+    if np.iscomplexobj(values):
+        raise ValueError(f"{name} must be real, got complex values")
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, finite, positive
+from imgtech._core.validate import count, finite, positive, two
 from imgtech.geometry._points import points3, unit_vectors3
 from imgtech.geometry.grid import sample_positions
 from imgtech.geometry.ultrasound import LinearArray
@@ -127,9 +127,8 @@ class MatrixArray:
     center_mm: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        for name, pair in (("shape", self.shape), ("pitch_mm", self.pitch_mm), ("center_mm", self.center_mm)):
-            if len(pair) != 2:
-                raise ValueError(f"{name} must be a pair (y, x), got {pair!r}")
+        for name in ("shape", "pitch_mm", "center_mm"):
+            object.__setattr__(self, name, two(name, getattr(self, name)))
         pitch = (positive("pitch_mm", self.pitch_mm[0]), positive("pitch_mm", self.pitch_mm[1]))
         given = min(pitch) if self.element_width_mm is None else self.element_width_mm
         width = positive("element_width_mm", given)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, finite, not_negative, positive
+from imgtech._core.validate import count, finite, not_negative, positive, two
 from imgtech.geometry._points import points3, unit_vectors3
 from imgtech.geometry.grid import ImageGrid, sample_positions
 
@@ -61,10 +61,10 @@ class PolarGrid:
     apex_mm: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 2 or len(self.apex_mm) != 2:
-            raise ValueError(f"shape and apex_mm must be pairs, got {self.shape!r} and {self.apex_mm!r}")
-        object.__setattr__(self, "shape", tuple(count("shape", n) for n in self.shape))
-        object.__setattr__(self, "apex_mm", tuple(finite("apex_mm", a) for a in self.apex_mm))
+        shape = two("shape", self.shape, "(range, angle)")
+        apex = two("apex_mm", self.apex_mm, "(z, x)")
+        object.__setattr__(self, "shape", tuple(count("shape", n) for n in shape))
+        object.__setattr__(self, "apex_mm", tuple(finite("apex_mm", a) for a in apex))
         for name in ("range_spacing_mm", "angle_spacing_rad"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
         for name in ("range_center_mm", "angle_center_rad"):

@@ -188,7 +188,10 @@ class Scatterers(ArrayValue):
             If a number is not positive, ``directivity`` is unknown or ``dtype`` is neither float32 nor
             float64.
         """
-        kind = np.dtype(dtype)
+        try:
+            kind = np.dtype(dtype)
+        except TypeError as error:
+            raise ValueError(f"dtype must be float32 or float64, got {dtype!r}") from error
         if kind not in _REACH:
             raise ValueError(f"dtype must be float32 or float64, got {kind}")
         speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)

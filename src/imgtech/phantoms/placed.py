@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import finite, positive
+from imgtech._core.validate import finite, positive, two
 from imgtech.geometry import ImageGrid
 
 Floats = npt.NDArray[np.float64]
@@ -174,9 +174,8 @@ class Shape2D(ABC):
 
 def pair(name: str, values: tuple[float, float]) -> tuple[float, float]:
     """Return two finite floats ``(y, x)``, or say what is wrong."""
-    if not isinstance(values, tuple | list | np.ndarray) or len(values) != 2:
-        raise ValueError(f"{name} must be a pair (y, x), got {values!r}")
-    return finite(name, values[0]), finite(name, values[1])
+    y, x = two(name, values)
+    return finite(name, y), finite(name, x)
 
 
 def positive_pair(name: str, values: tuple[float, float]) -> tuple[float, float]:

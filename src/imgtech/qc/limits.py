@@ -61,7 +61,7 @@ def read_limit_table(
     Raises
     ------
     ValueError
-        If there is no such table, or a number is negative or not finite.
+        If there is no such table, or a number of the scan is negative or not finite.
 
     Examples
     --------
@@ -70,9 +70,9 @@ def read_limit_table(
     -7 to 7
     """
     one_of("name", name, list_limit_tables())
-    for argument, value in (("field_strength_t", field_strength_t), ("echo_time_ms", echo_time_ms)):
+    for of_scan, value in (("field_strength_t", field_strength_t), ("echo_time_ms", echo_time_ms)):
         if value is not None:
-            not_negative(argument, value)
+            not_negative(of_scan, value)
     text = (resources.files("imgtech.qc") / _FOLDER / f"{name}.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     limits: dict[str, Limit] = {}

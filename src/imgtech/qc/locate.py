@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from imgtech._core.validate import positive, real_image
+from imgtech._core.validate import each, positive, real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.metrics.rim import Rim, disk_rim
 
@@ -57,7 +57,7 @@ def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, 
     [4.0, -6.0]
     """
     pixels = real_image("image", image, 2, grid.shape).astype(np.float64)
-    smallest, largest = (positive("radius_mm", r) for r in radius_mm)
+    smallest, largest = each("radius_mm", radius_mm, 2, positive)
     smooth = ndimage.gaussian_filter(pixels, 1.0)
     floor, bright = np.percentile(smooth, [5, 95])
     best: Rim | None = None

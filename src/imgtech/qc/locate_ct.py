@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import fft, ndimage
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import positive
+from imgtech._core.validate import each, positive
 from imgtech.io import Series
 from imgtech.phantoms.twins import Insert
 from imgtech.qc.locate import outline_circle
@@ -138,7 +138,7 @@ def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
     >>> [round(c, 1) for c in axis.at(0.0)]
     [4.0, -7.0]
     """
-    low, high = (positive("radius_mm", r) for r in radius_mm)
+    low, high = each("radius_mm", radius_mm, 2, positive)
     steps = [max(1, round(_COARSE_MM / d)) for d in series.spacing_mm]
     rows, columns = (n // step * step for n, step in zip(series.pixels.shape[1:], steps, strict=True))
     y, x = (

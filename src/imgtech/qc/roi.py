@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import finite, positive, real_image
+from imgtech._core.validate import each, finite, positive, real_image
 from imgtech.geometry import ImageGrid
 
 __all__ = ["disk_region", "ellipse_region", "rectangle_region", "region_mean"]
@@ -212,8 +212,8 @@ def checked_region(name: str, region: npt.ArrayLike, shape: tuple[int, ...]) -> 
 def _pose(
     center_mm: tuple[float, float], name: str, lengths_mm: tuple[float, float], angle_rad: float
 ) -> tuple[float, float, float, float, float]:
-    cy, cx = (finite("center_mm", value) for value in center_mm)
-    along_y, along_x = (positive(name, value) for value in lengths_mm)
+    cy, cx = each("center_mm", center_mm, 2)
+    along_y, along_x = each(name, lengths_mm, 2, positive)
     return cy, cx, along_y, along_x, finite("angle_rad", angle_rad)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgtech.geometry import PlaneWaves
-from imgtech.recon.ultrasound import compress_pulse, pulse_inversion, time_gain, unalias
+from imgtech.recon.ultrasound import aperture_weights, compress_pulse, pulse_inversion, time_gain, unalias
 
 WAVES = PlaneWaves.from_degrees([-3, 4], sampling_hz=8e6, start_s=[-0.5e-6, 6e-6])
 
@@ -54,11 +54,18 @@ def test_unaliased_velocities_are_the_true_ones(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: aperture_weights([np.nan], 20.0), "offsets_mm must be finite"),
+        (lambda: aperture_weights([1.0], "deep"), "depths_mm must hold numbers"),
+        (lambda: aperture_weights([1.0, 2.0], [3.0] * 3), "depths_mm must fit offsets_mm of shape"),
         (lambda: compress_pulse(np.ones((1, 1, 5)), np.ones(6)), "code must be at most 5"),
         (lambda: compress_pulse(np.ones((1, 1, 5)), np.zeros(3)), "code must not be zero"),
         (lambda: compress_pulse(np.ones((1, 1, 5)), np.ones(3) * 1j), "code must be real"),
         (lambda: pulse_inversion(np.ones((1, 1, 5)), np.ones((1, 1, 6))), "negative_data must have shape"),
         (lambda: unalias([0.1], 0.0, reference_m_s=0.1), "limit_m_s must be positive"),
+        (
+            lambda: unalias([[0.1] * 3], 0.2, reference_m_s=[1, 2]),
+            r"reference_m_s must .* fit shape \(1, 3\)",
+        ),
         (
             lambda: time_gain(np.ones((1, 1, 5)), WAVES, attenuation_db_per_mm_mhz=0.1, frequency_hz=1e6),
             "data must have 2 transmits",

@@ -316,6 +316,11 @@ def test_delays_of_any_geometry():
         (lambda: MatrixArray(shape=(2, 0), pitch_mm=(1, 1)), "shape must be at least 1"),
         (lambda: MatrixArray(shape=(2, 2), pitch_mm=(1, 1), element_width_mm=1.5), "must not exceed"),
         (lambda: MatrixArray(shape=(2, 2, 2), pitch_mm=(1, 1)), "shape must be a pair"),
+        (lambda: MatrixArray(shape=(2, 2), pitch_mm=0.3), "pitch_mm must be a pair"),
+        (
+            lambda: PolarGrid(shape=9, range_spacing_mm=1, angle_spacing_rad=0.1, range_center_mm=9),
+            r"shape must be a pair \(range, angle\), got 9",
+        ),
         (
             lambda: ElementArray(positions_mm=[[0, 0]], normals=[[0, 0]], element_width_mm=1),
             "normals must not be zero",

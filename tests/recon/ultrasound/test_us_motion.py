@@ -80,6 +80,27 @@ def test_the_uncertainty_of_a_velocity_is_its_scatter(rng):
     assert scatter / stated > 0.3
 
 
+def test_receive_angles_turn_the_direction_that_is_seen():
+    """Velocities written down from the law, with apertures steered to the other side than the waves."""
+    v_z, v_x = -0.23, 0.41
+    transmit, receive = np.array([-0.2, 0.1, 0.1]), np.array([0.15, -0.25, 0.3])
+    seen = -0.5 * (v_z * (np.cos(transmit) + np.cos(receive)) + v_x * (np.sin(transmit) + np.sin(receive)))
+    np.testing.assert_allclose(vector_doppler(seen, transmit, receive), [v_z, v_x], atol=1e-12)
+
+
+@pytest.mark.parametrize("window", [(1, 1), (5, 3)])
+def test_the_uncertainty_falls_with_the_window_as_the_scatter_does(rng, window):
+    noise = rng.standard_normal((2, 400, 51, 9))
+    flow = color_doppler(
+        np.exp(0.4j * np.arange(9)) + 0.2 * (noise[0] + 1j * noise[1]),
+        center_hz=5e6,
+        prf_hz=4e3,
+        window=window,
+    )
+    stated = np.sqrt(np.mean(flow.uncertainty_m_s**2))
+    assert 0.3 < flow.velocity_m_s[5:-5, 3:-3].std() / stated < 1.0
+
+
 def test_strain_of_stretched_tissue(rng):
     """Depths stretched by 0.4 % about 13 mm: displacement 0 there and growing away from the probe."""
     waves = PlaneWaves.from_degrees([0], sampling_hz=20e6, start_s=9e-6, pulse_delay_s=0.2e-6)
@@ -255,6 +276,17 @@ def test_a_wire_before_a_convex_probe_lands_at_its_place():
     assert grid.coordinates_mm[1][j] == pytest.approx(-7.3, abs=0.11)
 
 
+SQUARE = ImageGrid(shape=(4, 3), spacing_mm=(0.1, 0.2), center_mm=(3.0, 0.0))
+BENT = ConvexArray(n_elements=8, pitch_mm=0.3, radius_mm=20.0)
+FLAT = PlaneWaves.from_degrees([0], sampling_hz=20e6)
+
+
+def sound_speed(**change):
+    settings = {"data": 1j * np.ones((1, 8, 200)), "trials_m_s": [1500.0, 1520.0, 1540.0]} | change
+    row = LinearArray(n_elements=8, pitch_mm=0.3)
+    return estimate_sound_speed(probe=row, waves=FLAT, grid=SQUARE, **({"n_blocks": 2} | settings))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -270,6 +302,15 @@ def test_a_wire_before_a_convex_probe_lands_at_its_place():
         (lambda: polynomial_filter(np.ones((4, 3)), order=2), "order must be below"),
         (lambda: svd_filter(np.ones((4, 3)), n_clutter=3), "n_clutter must be below"),
         (lambda: svd_filter(np.full((4, 3), np.nan)), "images must be finite"),
+        (
+            lambda: color_doppler(np.ones((4, 4, 5)), center_hz=5e6, prf_hz=4e3, window=3),
+            "window must be two odd numbers, got 3",
+        ),
+        (lambda: scan_convert(np.ones((4, 3)), SQUARE, SQUARE), "sector must be of kind PolarGrid"),
+        (lambda: stolt_migration(np.ones((1, 8, 50)), BENT, FLAT, SQUARE), "probe must be of kind Linear"),
+        (lambda: sound_speed(n_blocks=4), "n_blocks must be at most the 3 columns"),
+        (lambda: sound_speed(f_number=-1.0), "f_number must not be negative, got -1.0"),
+        (lambda: sound_speed(data=np.ones((1, 8, 50))), "data must be complex"),
     ],
 )
 def test_wrong_values_are_named(call, message):

@@ -11,6 +11,7 @@ import typer
 from scipy.io import whosmat
 
 from imgtech._core.extras import require
+from imgtech._core.validate import finite, positive
 from imgtech.cli._exit import one_sentence
 from imgtech.cli.recon._output import HDF5, Out, Source, save, say
 from imgtech.geometry import ImageGrid
@@ -44,8 +45,11 @@ def us(
         if path.suffix.lower() in LINES:
             _fan(path, out, radii_mm, angles_deg, dynamic_range_db)
             return
-        raw = _read(path, {} if sound_speed_m_s is None else {"sound_speed_m_s": sound_speed_m_s})
-        speed = sound_speed_m_s or raw.sound_speed_m_s
+        given: dict[str, float] = {}
+        if sound_speed_m_s is not None:
+            given["sound_speed_m_s"] = positive("sound_speed_m_s", sound_speed_m_s)
+        raw = _read(path, given)
+        speed = given.get("sound_speed_m_s", raw.sound_speed_m_s)
         grid = _ultrasound_grid(raw, speed, depth_mm)
         iq = rf_to_iq(raw.data, raw.waves, center_hz=raw.center_hz)
         image = delay_and_sum(
@@ -117,12 +121,14 @@ def _fan(
 
 
 def _ultrasound_grid(raw: ChannelData, sound_speed_m_s: float, depth_mm: float | None) -> ImageGrid:
-    """Pixels of half a wavelength across and an eighth along depth, under the probe."""
+    """Pixels of half a wavelength across and a quarter along depth, under the probe."""
     wavelength_mm = 1e3 * sound_speed_m_s / raw.center_hz
     first_s = float(np.min(raw.waves.start_s))
     last_s = float(np.max(raw.waves.start_s)) + raw.data.shape[2] / raw.waves.sampling_hz
     top_mm = max(0.0, first_s - raw.waves.pulse_delay_s) * sound_speed_m_s * 1e3 / 2
-    end_mm = (last_s - raw.waves.pulse_delay_s) * sound_speed_m_s * 1e3 / 2 if depth_mm is None else depth_mm
+    end_mm = (last_s - raw.waves.pulse_delay_s) * sound_speed_m_s * 1e3 / 2
+    if depth_mm is not None:
+        end_mm = finite("depth_mm", depth_mm)
     if end_mm <= top_mm:
         raise ValueError(f"depth_mm must be beyond the first sample at {top_mm:.3g} mm, got {end_mm}")
     spacing = (wavelength_mm / 4, wavelength_mm / 2)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat
 
 from imgtech._core.validate import positive
 from imgtech.geometry import ElementArray, LinearArray, PointSources
 from imgtech.geometry.probes import Probe
+from imgtech.io.raw._containers import load_mat
 from imgtech.io.raw.channel_data import ChannelData
 
 _EVEN = 1e-6  # largest departure of an element from an even row, in pitches
@@ -63,12 +63,7 @@ def read_ndt_fmc(path: str | PathLike[str], *, sound_speed_m_s: float | None = N
     (64, 64, 750)
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    try:
-        content = loadmat(path, struct_as_record=False, squeeze_me=True)
-    except Exception as error:  # the MATLAB parser fails in many ways on damaged bytes
-        raise ValueError(f"{path.name} is damaged or no MATLAB file: {error}") from error
+    content = load_mat(path, struct_as_record=False, squeeze_me=True)
     if not hasattr(content.get("exp_data"), "_fieldnames"):
         raise ValueError(f"{path.name} has no structure 'exp_data'")
     exp = content["exp_data"]

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from imgtech._core.extras import require
 from imgtech._core.validate import positive
 from imgtech.geometry import LinearArray, PlaneWaves
+from imgtech.io.raw._containers import hdf5_number, hdf5_values, open_hdf5
 from imgtech.io.raw.channel_data import ChannelData
-from imgtech.io.raw.pybf import _number, _values
 
 _GROUP = "US/US_DATASET0000"
 _EVEN = 1e-3  # largest departure of an element from an even row, in pitches
@@ -59,21 +58,14 @@ def read_picmus(path: str | PathLike[str], *, center_hz: float = 5.208e6) -> Cha
     >>> raw = read_picmus("resolution_distorsion_simu_dataset_rf.hdf5")  # doctest: +SKIP
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    h5py = require("h5py", "raw")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(f"{path.name} is damaged or no HDF5 file: {error}") from error
     name = path.name
-    with file:
-        carrier_hz = _number(name, file, f"{_GROUP}/modulation_frequency")
+    with open_hdf5(path) as file:
+        carrier_hz = hdf5_number(name, file, f"{_GROUP}/modulation_frequency")
         if carrier_hz != 0:
             raise ValueError(
                 f"{name}: data must be RF (modulation_frequency 0), got IQ at {carrier_hz:.6g} Hz"
             )
-        place_mm = 1e3 * _values(name, file, f"{_GROUP}/probe_geometry")
+        place_mm = 1e3 * hdf5_values(name, file, f"{_GROUP}/probe_geometry")
         if place_mm.ndim != 2 or place_mm.shape[0] != 3 or place_mm.shape[1] < 2:
             raise ValueError(f"{name}: probe_geometry must be (3, element), got shape {place_mm.shape}")
         x = place_mm[0]
@@ -81,14 +73,14 @@ def read_picmus(path: str | PathLike[str], *, center_hz: float = 5.208e6) -> Cha
         if np.abs(place_mm - [x[0] + pitch_mm * np.arange(x.size), 0 * x, 0 * x]).max() > _EVEN * pitch_mm:
             raise ValueError(f"{name}: probe_geometry must be an even row along x")
         return ChannelData(
-            data=_values(name, file, f"{_GROUP}/data/real", keep=True),
+            data=hdf5_values(name, file, f"{_GROUP}/data/real", keep=True),
             probe=LinearArray(n_elements=x.size, pitch_mm=pitch_mm, center_mm=round(float(x.mean()), 9)),
             waves=PlaneWaves(
-                angles_rad=_values(name, file, f"{_GROUP}/angles").ravel(),
-                sampling_hz=_number(name, file, f"{_GROUP}/sampling_frequency"),
-                start_s=_number(name, file, f"{_GROUP}/initial_time"),
+                angles_rad=hdf5_values(name, file, f"{_GROUP}/angles").ravel(),
+                sampling_hz=hdf5_number(name, file, f"{_GROUP}/sampling_frequency"),
+                start_s=hdf5_number(name, file, f"{_GROUP}/initial_time"),
             ),
             center_hz=positive("center_hz", center_hz),
-            sound_speed_m_s=_number(name, file, f"{_GROUP}/sound_speed"),
-            prf_hz=_number(name, file, f"{_GROUP}/PRF") if f"{_GROUP}/PRF" in file else None,
+            sound_speed_m_s=hdf5_number(name, file, f"{_GROUP}/sound_speed"),
+            prf_hz=hdf5_number(name, file, f"{_GROUP}/PRF") if f"{_GROUP}/PRF" in file else None,
         )

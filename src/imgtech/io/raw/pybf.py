@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.extras import require
 from imgtech._core.validate import positive
 from imgtech.geometry import LinearArray, PlaneWaves
+from imgtech.io.raw._containers import hdf5_number, hdf5_values, open_hdf5
 from imgtech.io.raw.channel_data import ChannelData
 
 
@@ -68,48 +68,41 @@ def read_pybf(path: str | PathLike[str], *, sound_speed_m_s: float = 1540.0) -> 
     True
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    h5py = require("h5py", "raw")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(f"{path.name} is damaged or no HDF5 file: {error}") from error
-    with file:
+    with open_hdf5(path) as file:
         return _channel_data(path.name, file, positive("sound_speed_m_s", sound_speed_m_s))
 
 
 def _channel_data(name: str, file: Any, speed_m_s: float) -> ChannelData:
     probe = LinearArray(
-        n_elements=int(_number(name, file, "trans_params/x_num_of_elements")),
-        pitch_mm=1e3 * _number(name, file, "trans_params/x_pitch"),
-        element_width_mm=1e3 * _number(name, file, "trans_params/x_width"),
+        n_elements=int(hdf5_number(name, file, "trans_params/x_num_of_elements")),
+        pitch_mm=1e3 * hdf5_number(name, file, "trans_params/x_pitch"),
+        element_width_mm=1e3 * hdf5_number(name, file, "trans_params/x_width"),
     )
     angles_rad = _angles(name, file)
     if "sim_params" in file:
-        start_s = np.full(angles_rad.shape, _number(name, file, "sim_params/start_time"))
-        pulse_delay_s = _number(name, file, "data/correction_time_shift") + float(start_s[0])
+        start_s = np.full(angles_rad.shape, hdf5_number(name, file, "sim_params/start_time"))
+        pulse_delay_s = hdf5_number(name, file, "data/correction_time_shift") + float(start_s[0])
     else:
         half_m = 1e-3 * float(probe.elements_mm[-1])
-        start_s = _number(name, file, "hardware_params/start_time") - half_m / speed_m_s * np.abs(
+        start_s = hdf5_number(name, file, "hardware_params/start_time") - half_m / speed_m_s * np.abs(
             np.sin(angles_rad)
         )
-        pulse_delay_s = _number(name, file, "hardware_params/correction_time")
-    center_hz = _number(name, file, "trans_params/f_central")
-    bandwidth = _number(name, file, "trans_params/bandwidth")
+        pulse_delay_s = hdf5_number(name, file, "hardware_params/correction_time")
+    center_hz = hdf5_number(name, file, "trans_params/f_central")
+    bandwidth = hdf5_number(name, file, "trans_params/bandwidth")
     return ChannelData(
         data=_rf(name, file, (angles_rad.size, probe.n_elements)),
         probe=probe,
         waves=PlaneWaves(
             angles_rad=angles_rad,
-            sampling_hz=_number(name, file, "data/f_sampling"),
+            sampling_hz=hdf5_number(name, file, "data/f_sampling"),
             start_s=start_s,
             pulse_delay_s=pulse_delay_s,
         ),
         center_hz=center_hz,
         sound_speed_m_s=speed_m_s,
         bandwidth_hz=bandwidth * center_hz if bandwidth <= 2 else bandwidth,  # a fraction, or hertz
-        prf_hz=_number(name, file, "data/fps"),
+        prf_hz=hdf5_number(name, file, "data/fps"),
         scatterers_mm=_scatterers_mm(name, file),
     )
 
@@ -118,7 +111,7 @@ def _angles(name: str, file: Any) -> npt.NDArray[np.float64]:
     modes = list(_group(name, file, "data/tx_mode"))
     if len(modes) != 1 or not modes[0].startswith("PW"):
         raise ValueError(f"{name}: data/tx_mode must hold one plane-wave mode (PW_*), got {modes}")
-    return _values(name, file, f"data/tx_mode/{modes[0]}").ravel()
+    return hdf5_values(name, file, f"data/tx_mode/{modes[0]}").ravel()
 
 
 def _rf(name: str, file: Any, expected: tuple[int, int]) -> npt.NDArray[Any]:
@@ -129,7 +122,7 @@ def _rf(name: str, file: Any, expected: tuple[int, int]) -> npt.NDArray[Any]:
     ]
     if n_frames == 0:
         raise ValueError(f"{name}: data/rf_data must hold at least one frame")
-    frames = [[_values(name, file, shot, keep=True) for shot in frame] for frame in shots]
+    frames = [[hdf5_values(name, file, shot, keep=True) for shot in frame] for frame in shots]
     shapes = {shot.shape for frame in frames for shot in frame}
     shape = next(iter(shapes))
     if len(shapes) != 1 or len(shape) != 2 or shape[0] != expected[1]:
@@ -144,7 +137,7 @@ def _rf(name: str, file: Any, expected: tuple[int, int]) -> npt.NDArray[Any]:
 def _scatterers_mm(name: str, file: Any) -> npt.NDArray[np.float64] | None:
     if "sim_params/scatters_data" not in file:
         return None
-    positions_m = _values(name, file, "sim_params/scatters_data")
+    positions_m = hdf5_values(name, file, "sim_params/scatters_data")
     if positions_m.ndim != 2 or positions_m.shape[0] != 3:
         raise ValueError(
             f"{name}: sim_params/scatters_data must be (3, n) as x, y, z, got shape {positions_m.shape}"
@@ -156,23 +149,3 @@ def _group(name: str, file: Any, key: str) -> Any:
     if key not in file or not hasattr(file[key], "keys"):
         raise ValueError(f"{name} has no group {key}")
     return file[key]
-
-
-def _values(name: str, file: Any, key: str, *, keep: bool = False) -> npt.NDArray[Any]:
-    """Numbers of a data set, as float64 or ``keep``-ing the format of the file."""
-    if key not in file or not hasattr(file[key], "shape"):
-        raise ValueError(f"{name} has no field {key}")
-    try:
-        values = np.asarray(file[key][()])
-    except OSError as error:
-        raise ValueError(f"{name}: {key} is damaged: {error}") from error
-    if values.dtype.kind not in "fiu":
-        raise ValueError(f"{name}: {key} must hold real numbers, got dtype {values.dtype}")
-    return values if keep else values.astype(np.float64)
-
-
-def _number(name: str, file: Any, key: str) -> float:
-    values = _values(name, file, key)
-    if values.size != 1:
-        raise ValueError(f"{name}: {key} must be one number, got shape {values.shape}")
-    return float(values.ravel()[0])

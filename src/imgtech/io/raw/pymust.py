@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat
 
 from imgtech._core.validate import positive
 from imgtech.geometry import LinearArray, PlaneWaves
+from imgtech.io.raw._containers import load_mat
 from imgtech.io.raw.channel_data import ChannelData
 
 _STRAIGHT = 0.02  # largest departure of the transmit delays from a plane wave, in periods
@@ -62,12 +62,7 @@ def read_pymust(path: str | PathLike[str]) -> ChannelData:
     >>> iq = rf_to_iq(raw.data, raw.waves, center_hz=raw.center_hz)  # doctest: +SKIP
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    try:
-        content = loadmat(path)
-    except Exception as error:  # the MATLAB parser fails in many ways on damaged bytes
-        raise ValueError(f"{path.name} is damaged or no MATLAB file: {error}") from error
+    content = load_mat(path)
     for name in ("RF", "param"):
         if name not in content:
             raise ValueError(f"{path.name} has no field {name!r}")

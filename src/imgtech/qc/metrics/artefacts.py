@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import count, finite, one_of, positive, real_image
+from imgtech._core.validate import count, each, one_of, positive, real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics._pattern import pattern
@@ -227,8 +227,8 @@ def _polar(
     image: npt.ArrayLike, grid: ImageGrid, center: tuple[float, float], radii: tuple[float, float]
 ) -> tuple[Floats, Floats, Floats, float]:
     pixels = real_image("image", image, 2, grid.shape).astype(np.float64)
-    cy, cx = (finite("center_mm", c) for c in center)
-    inner, outer = (positive("radii_mm", r) for r in radii)
+    cy, cx = each("center_mm", center, 2)
+    inner, outer = each("radii_mm", radii, 2, positive)
     step = max(grid.spacing_mm)
     if outer <= inner + step or inner < step:
         raise ValueError(f"radii_mm must rise by more than a pixel, from a pixel on, got {radii}")

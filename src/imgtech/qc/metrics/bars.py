@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import positive, real_image
+from imgtech._core.validate import each, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics._noise import pixel_number
 from imgtech.qc.roi import checked_region
@@ -85,7 +85,7 @@ def bar_mtf(
     """
     pixels = real_image("counts", counts, 2).astype(np.float64)
     given = checked_region("region", region, pixels.shape)
-    dy, dx = (positive("spacing_mm", d) for d in spacing_mm)
+    dy, dx = each("spacing_mm", spacing_mm, 2, positive)
     width = positive("bar_width_mm", bar_width_mm)
     k = positive("variance_over_mean", variance_over_mean)
     if pixels.min() < 0:

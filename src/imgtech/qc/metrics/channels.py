@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from imgtech._core.validate import count, floats, positive
+from imgtech._core.validate import count, each, floats, positive
 from imgtech.geometry import ImageGrid
 
 Floats = npt.NDArray[np.float64]
@@ -213,6 +213,6 @@ def difference_of_gaussian_channels(
 def _from_center(grid: ImageGrid, center_mm: tuple[float, float]) -> tuple[Floats, Floats]:
     if grid.ndim != 2:
         raise ValueError(f"grid must have 2 axes, got shape {grid.shape}")
-    y, x = floats("center_mm", center_mm)
+    y, x = each("center_mm", center_mm, 2)
     rows, columns = grid.coordinates_mm
     return rows[:, None] - y, columns - x

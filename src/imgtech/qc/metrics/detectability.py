@@ -236,7 +236,7 @@ def detectability_index(
     step[[0, -1]] /= 2
     signal = task.spectrum(f) ** 2 * 2 * np.pi * f * step
     seen = np.ones_like(f) if eye is None else eye(f) ** 2
-    relative = (nps.radial_uncertainties / np.maximum(nps.radial_values, 1e-300)) ** 2
+    relative = (nps.radial_uncertainties / np.maximum(nps.radial_values, 1e-100)) ** 2
 
     def index(transfer: Floats, power: Floats) -> float:
         t = np.interp(f, mtf.frequencies_per_mm, transfer) ** 2

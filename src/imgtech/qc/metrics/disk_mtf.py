@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import special
 from scipy.interpolate import CubicSpline
 
-from imgtech._core.validate import count, finite, positive, real_image
+from imgtech._core.validate import count, each, positive, real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Source
 from imgtech.qc.metrics._expansion import Expansion, highest_power, laguerre
@@ -104,7 +104,7 @@ def disk_mtf(
     """
     pixels = real_image("image", image, 2, grid.shape).astype(np.float64)
     dy, dx = grid.spacing_mm
-    cy, cx = (finite("center_mm", c) for c in center_mm)
+    cy, cx = each("center_mm", center_mm, 2)
     radius = positive("radius_mm", radius_mm)
     highest = 1 / min(dy, dx) if max_frequency_per_mm is None else max_frequency_per_mm
     frequencies = np.linspace(0, positive("max_frequency_per_mm", highest), _N_FREQUENCIES)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, special
 
-from imgtech._core.validate import positive, real_image
+from imgtech._core.validate import each, positive, real_image
 from imgtech.geometry import sample_positions
 
 Floats = npt.NDArray[np.float64]
@@ -120,7 +120,7 @@ def fit_edge(image: npt.ArrayLike, spacing_mm: tuple[float, float]) -> Edge:
     -0.1 100
     """
     pixels = real_image("image", image, 2).astype(np.float64)
-    dy, dx = (positive("spacing_mm", d) for d in spacing_mm)
+    dy, dx = each("spacing_mm", spacing_mm, 2, positive)
     if min(pixels.shape) < 16:
         raise ValueError(f"image must have at least 16 by 16 pixels, got shape {pixels.shape}")
     normal, offset, width = _start(pixels, (dy, dx))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from imgtech._core.validate import count, positive, real_image
+from imgtech._core.validate import count, each, positive, real_image
 from imgtech.qc.measurement import Source
 from imgtech.qc.metrics._expansion import Expansion, hermite, highest_power
 from imgtech.qc.metrics.edge import Edge, fit_edge
@@ -91,7 +91,7 @@ def slanted_edge_mtf(
     1.0
     """
     pixels = real_image("image", image, 2).astype(np.float64)
-    dy, dx = (positive("spacing_mm", d) for d in spacing_mm)
+    dy, dx = each("spacing_mm", spacing_mm, 2, positive)
     highest = 1 / min(dy, dx) if max_frequency_per_mm is None else max_frequency_per_mm
     frequencies = np.linspace(0, positive("max_frequency_per_mm", highest), _N_FREQUENCIES)
     if n_terms is not None and (count("n_terms", n_terms, 2) % 2 or n_terms > _MOST_TERMS):

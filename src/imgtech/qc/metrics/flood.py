@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from imgtech._core.validate import count, one_of, positive, real_image
+from imgtech._core.validate import count, each, one_of, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics._flood import add_up, indices, lit_field, rebin_factor, smoothed, without_edges
 from imgtech.qc.roi import checked_region
@@ -115,7 +115,7 @@ def flood_uniformity(
     True
     """
     raw = real_image("counts", counts, 2).astype(np.float64)
-    spacing = [positive("spacing_mm", d) for d in spacing_mm]
+    spacing = each("spacing_mm", spacing_mm, 2, positive)
     central = one_of("field", field, ("ufov", "cfov")) == "cfov"
     share = positive("useful_share", useful_share)
     trials = count("n_trials", n_trials, 20)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import finite, not_negative, positive, real_image
+from imgtech._core.validate import each, not_negative, positive, real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics._noise import mean_uncertainty, noise_size
@@ -101,7 +101,8 @@ def percent_signal_ghosting(
     True
     """
     pixels = real_image("image", image, 2, grid.shape).astype(np.float64)
-    center = (finite("center_mm", center_mm[0]), finite("center_mm", center_mm[1]))
+    cy, cx = each("center_mm", center_mm, 2)
+    center = (cy, cx)
     radius = positive("radius_mm", radius_mm)
     inner = math.sqrt(positive("large_area_mm2", large_area_mm2) / math.pi)
     wanted = positive("ghost_area_mm2", ghost_area_mm2)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from imgtech._core.validate import floats, not_negative, positive, real_image
+from imgtech._core.validate import finite, floats, not_negative, positive, real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement, Source
 
@@ -87,15 +87,17 @@ def hole_dip(
     pixels = real_image("image", image, 2, grid.shape).astype(np.float64)
     centers = floats("centers_mm", centers_mm, 2)
     diameter = positive("hole_diameter_mm", hole_diameter_mm)
-    spread = not_negative("noise", noise)
+    spread, dark = not_negative("noise", noise), finite("background", background)
     if centers.shape[0] < 2 or centers.shape[1] != 2:
         raise ValueError(f"centers_mm must have the shape (n, 2) with n of at least 2, got {centers.shape}")
+    if not np.diff(centers, axis=0).any(axis=1).all():
+        raise ValueError(f"centers_mm must differ from one hole to the next, got {centers.tolist()}")
     gaps = (centers[1:] + centers[:-1]) / 2
     row = centers[-1] - centers[0]
     across = np.array([-row[1], row[0]]) / max(float(np.hypot(*row)), 1e-300)
     values, shared = _readings(pixels, grid, np.concatenate([centers, gaps]), across, diameter)
     holes, between = values[: len(centers)], values[len(centers) :]
-    height = float(holes.mean()) - float(background)
+    height = float(holes.mean()) - dark
     if height <= 0:
         raise ValueError(
             f"the holes must be brighter than the background {background:g}, got {holes.mean():g}"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage, optimize, special
 
-from imgtech._core.validate import finite, positive, real_image
+from imgtech._core.validate import each, positive, real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement, Source
 
@@ -84,10 +84,7 @@ def edge_length(
     52.3
     """
     pixels = real_image("image", image, 2, grid.shape).astype(np.float64)
-    ends = [
-        np.array([finite(name, c) for c in place])
-        for name, place in (("start_mm", start_mm), ("end_mm", end_mm))
-    ]
+    ends = [np.array(each(name, place, 2)) for name, place in (("start_mm", start_mm), ("end_mm", end_mm))]
     width, reach = positive("width_mm", width_mm), positive("reach_mm", reach_mm)
     expected = float(np.hypot(*(ends[1] - ends[0])))
     if expected <= reach:

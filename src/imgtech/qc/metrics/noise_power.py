@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from imgtech._core.validate import one_of, positive, real_image
+from imgtech._core.validate import each, one_of, positive, real_image
 from imgtech.qc.metrics._spectrum import finite_size, polynomials, radial, taken_back, whole
 from imgtech.qc.metrics.nps import NPS
 
@@ -81,7 +81,7 @@ def noise_power_spectrum(
     """
     stack = real_image("regions", regions, (2, 3)).astype(np.float64, copy=False)
     stack = stack[None] if stack.ndim == 2 else stack
-    dy, dx = (positive("spacing_mm", d) for d in spacing_mm)
+    dy, dx = each("spacing_mm", spacing_mm, 2, positive)
     order = _ORDERS[one_of("detrend", detrend, tuple(_ORDERS))]
     n, ny, nx = stack.shape
     if min(ny, nx) < _SMALLEST:

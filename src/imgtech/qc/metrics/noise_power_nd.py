@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, floats, one_of, positive, real_image
+from imgtech._core.validate import count, each, floats, one_of, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics._spectrum import finite_size, polynomials, taken_back
 from imgtech.qc.metrics.nps import NPS
@@ -141,9 +141,7 @@ def volume_noise_power(
     """
     stack = real_image("volumes", volumes, (3, 4)).astype(np.float64, copy=False)
     stack = stack[None] if stack.ndim == 3 else stack
-    steps = tuple(positive("spacing_mm", d) for d in spacing_mm)
-    if len(steps) != 3:
-        raise ValueError(f"spacing_mm must have 3 numbers, got {spacing_mm!r}")
+    steps = each("spacing_mm", spacing_mm, 3, positive)
     axes, values, _ = _spectrum("volumes", stack, steps, detrend)
     z, y, x = (m // 2 for m in values.shape)
     near = [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)]

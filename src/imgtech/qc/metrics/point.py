@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from imgtech._core.validate import positive, real_image
+from imgtech._core.validate import each, positive, real_image
 from imgtech.geometry import sample_positions
 from imgtech.qc.metrics._noise import noise_correlation, noise_of_sums
 
@@ -92,7 +92,7 @@ def fit_point(image: npt.ArrayLike, spacing_mm: tuple[float, float]) -> Point:
     ([0.13, -0.42], 0.61)
     """
     pixels = real_image("image", image, 2).astype(np.float64)
-    dy, dx = (positive("spacing_mm", d) for d in spacing_mm)
+    dy, dx = each("spacing_mm", spacing_mm, 2, positive)
     if min(pixels.shape) < 9:
         raise ValueError(f"image must have at least 9 by 9 pixels, got shape {pixels.shape}")
     y, x = (sample_positions(n, d, 0.0) for n, d in zip(pixels.shape, (dy, dx), strict=True))

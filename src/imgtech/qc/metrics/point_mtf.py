@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from imgtech._core.validate import count, finite, not_negative, positive, real_image
+from imgtech._core.validate import count, each, finite, not_negative, positive, real_image
 from imgtech.geometry import sample_positions
 from imgtech.qc.measurement import Source
 from imgtech.qc.metrics._expansion import Expansion, hermite, highest_power, laguerre
@@ -157,11 +157,10 @@ def bead_mtf(
     True
     """
     pixels = real_image("image", image, (2, 3)).astype(np.float64)
-    if len(spacing_mm) != pixels.ndim:
-        raise ValueError(f"spacing_mm must have {pixels.ndim} numbers, got {spacing_mm!r}")
+    spacing = each("spacing_mm", spacing_mm, pixels.ndim, positive)
     if pixels.ndim == 3:
-        pixels = pixels.sum(axis=0) * positive("spacing_mm", spacing_mm[0])
-    plane = (spacing_mm[-2], spacing_mm[-1])
+        pixels = pixels.sum(axis=0) * spacing[0]
+    plane = (spacing[-2], spacing[-1])
     diameter = not_negative("bead_diameter_mm", bead_diameter_mm)
     return _point_mtf(
         pixels, plane, direction_rad, diameter, _ball, max_frequency_per_mm, n_terms, "bead-laguerre-2"
@@ -188,7 +187,7 @@ def _point_mtf(
     n_terms: int | None,
     algorithm: str,
 ) -> MTF:
-    dy, dx = (positive("spacing_mm", d) for d in spacing_mm)
+    dy, dx = each("spacing_mm", spacing_mm, 2, positive)
     least, most = (1, 12) if direction_rad is None else (2, 8)
     if n_terms is not None and count("n_terms", n_terms, least) > most:
         raise ValueError(f"n_terms must be at most {most}, got {n_terms}")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import floats, positive, real_image
+from imgtech._core.validate import count, floats, positive, real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics._noise import noise_correlation, noise_of_sums
@@ -151,7 +151,8 @@ def distance(points: Points, first: int, second: int) -> Measurement:
     >>> round(m.value, 3), round(m.uncertainty, 3)
     (5.0, 0.042)
     """
-    (a, u_a), (b, u_b) = (_marker(points, i) for i in (first, second))
+    a, u_a = _marker(points, "first", first)
+    b, u_b = _marker(points, "second", second)
     length = float(np.hypot(*(b - a)))
     if length == 0:
         raise ValueError(f"first and second must be different markers, got {first} and {second}")
@@ -196,13 +197,17 @@ def angle(points: Points, first: int, corner: int, second: int) -> Measurement:
     >>> round(angle(points, 0, 1, 2).value, 4)
     1.5708
     """
-    (a, u_a), (c, u_c), (b, u_b) = (_marker(points, i) for i in (first, corner, second))
+    a, u_a = _marker(points, "first", first)
+    c, u_c = _marker(points, "corner", corner)
+    b, u_b = _marker(points, "second", second)
     turns = []
     for end in (a, b):
         arm = end - c
         square = float(arm @ arm)
         if square == 0:
-            raise ValueError(f"the markers must lie apart, got {first}, {corner} and {second}")
+            raise ValueError(
+                f"first, corner and second must lie apart, got markers {first}, {corner} and {second}"
+            )
         turns.append(np.array([arm[1], -arm[0]]) / square)
     one, two = (math.atan2(end[0] - c[0], end[1] - c[1]) for end in (a, b))
     variance = float(turns[0] ** 2 @ u_a**2 + turns[1] ** 2 @ u_b**2 + (turns[1] - turns[0]) ** 2 @ u_c**2)
@@ -216,9 +221,9 @@ def angle(points: Points, first: int, corner: int, second: int) -> Measurement:
     )
 
 
-def _marker(points: Points, index: int) -> tuple[Floats, Floats]:
-    if not 0 <= index < len(points.found):
-        raise ValueError(f"the markers are numbered 0 to {len(points.found) - 1}, got {index}")
+def _marker(points: Points, name: str, index: int) -> tuple[Floats, Floats]:
+    if count(name, index, 0) >= len(points.found):
+        raise ValueError(f"{name} must be numbered 0 to {len(points.found) - 1}, got {index}")
     if not points.found[index]:
         raise ValueError(f"marker {index} was not found")
     return points.positions_mm[index], points.uncertainties_mm[index]

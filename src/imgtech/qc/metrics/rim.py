@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, finite, positive, real_image
+from imgtech._core.validate import count, each, positive, real_image
 from imgtech.geometry import ImageGrid
 
 Floats = npt.NDArray[np.float64]
@@ -115,7 +115,7 @@ def disk_rim(
     (30.0, [2.0, -3.0])
     """
     pixels = real_image("image", image, 2, grid.shape).astype(np.float64)
-    cy, cx = (finite("center_mm", c) for c in center_mm)
+    cy, cx = each("center_mm", center_mm, 2)
     radius = positive("radius_mm", radius_mm)
     angles = 2 * np.pi * np.arange(count("n_rays", n_rays, 36)) / n_rays
     spline = ndimage.spline_filter(pixels, order=3)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import finite, floats, positive, real_image
+from imgtech._core.validate import each, finite, floats, positive, real_image
 from imgtech.geometry import sample_positions
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics._noise import noise_correlation, noise_of_sums
@@ -138,7 +138,7 @@ def bead_slice_profile(volume: npt.ArrayLike, spacing_mm: tuple[float, float, fl
     2.37
     """
     stack = real_image("volume", volume, 3).astype(np.float64)
-    dz, dy, dx = (positive("spacing_mm", d) for d in spacing_mm)
+    dz, dy, dx = each("spacing_mm", spacing_mm, 3, positive)
     nz = stack.shape[0]
     if nz < 7:
         raise ValueError(f"volume must have at least 7 slices, got {nz}")

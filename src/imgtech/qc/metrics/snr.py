@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from imgtech._core.validate import count, positive, real_image
+from imgtech._core.validate import count, each, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics._noise import filled_box, high_passed_share, noise_size, pixel_number, variance
 from imgtech.qc.roi import checked_region
@@ -203,7 +203,7 @@ def normalised_snr(
     """
     if snr.value is None or snr.uncertainty is None:
         raise ValueError(f"snr must have a value, got the error {snr.error!r}")
-    dy, dx = (positive("pixel_spacing_mm", d) for d in pixel_spacing_mm)
+    dy, dx = each("pixel_spacing_mm", pixel_spacing_mm, 2, positive)
     half_bandwidth = positive("pixel_bandwidth_hz", pixel_bandwidth_hz) * count("n_columns", n_columns) / 2
     volume_ml = dx * dy * positive("slice_thickness_mm", slice_thickness_mm) * 0.001
     time_s = positive("n_averages", n_averages) * count("n_rows", n_rows)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
-from imgtech._core.validate import floats, positive
+from imgtech._core.validate import count, finite, floats, positive
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics.slice_thickness import RampSignal
 
@@ -70,7 +70,8 @@ def plate_signal(
     if x.shape != y.shape or len(x) < 24 or np.ptp(np.diff(x)) > 1e-6 * np.ptp(x) or x[1] <= x[0]:
         raise ValueError(f"profile must have one value at each of 24 or more even positions, got {y.shape}")
     length = positive("expected_mm", expected_mm)
-    fits = [_fit(x, y, length, order) for order in (baseline_order, max(baseline_order - 1, 0))]
+    highest = count("baseline_order", baseline_order, 0)
+    fits = [_fit(x, y, length, order) for order in (highest, max(highest - 1, 0))]
     (ends, depth, level, (spread, of_middle), rest), (other, *_) = fits
     if not (x[0] < ends[0] < ends[1] < x[-1]) or depth * level < _MIN_CONTRAST * rest:
         raise ValueError(
@@ -197,7 +198,7 @@ def slice_position(
     >>> round(slice_position(*ramps, slope=0.1).value, 3)
     1.0
     """
-    s = positive("slope", slope)
+    s, crossing = positive("slope", slope), finite("crossing_mm", crossing_mm)
     middles = [(ramp.start_mm + ramp.end_mm) / 2 for ramp in (first, second)]
     spreads = [
         ramp.edge_uncertainty_mm / math.sqrt(2)
@@ -212,7 +213,7 @@ def slice_position(
         uncertainty=s / 2 * math.hypot(*spreads),
         definition=_AAPM,
         algorithm="crossed-ramp-middles-2",
-        details={"shift along the ramps (mm)": sum(middles) / 2 - crossing_mm},
+        details={"shift along the ramps (mm)": sum(middles) / 2 - crossing},
     )
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import positive, real_image
+from imgtech._core.validate import each, not_negative, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
 
 Floats = npt.NDArray[np.float64]
@@ -72,8 +72,8 @@ def flat_field_uniformity(
     True
     """
     pixels = real_image("image", image, 2).astype(np.float64)
-    dy, dx = (positive("spacing_mm", d) for d in spacing_mm)
-    width, margin = positive("tile_mm", tile_mm), float(margin_mm)
+    dy, dx = each("spacing_mm", spacing_mm, 2, positive)
+    width, margin = positive("tile_mm", tile_mm), not_negative("margin_mm", margin_mm)
     size = (round(width / dy), round(width / dx))
     counts = [
         int((n - 2 * round(margin / d)) // s) for n, d, s in zip(pixels.shape, (dy, dx), size, strict=True)

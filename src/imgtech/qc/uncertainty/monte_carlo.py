@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import count, floats
+from imgtech._core.validate import count, finite, floats
 from imgtech.qc.uncertainty.propagation import correlation_matrix, freedoms
 
 Floats = npt.NDArray[np.float64]
@@ -103,7 +103,7 @@ def monte_carlo(
         raise ValueError(f"uncertainties must have the shape of values {x.shape}, got {u.shape}")
     if (u < 0).any():
         raise ValueError(f"uncertainties must not be negative, got {u.min()}")
-    if not 0 < coverage < 1:
+    if not 0 < finite("coverage", coverage) < 1:
         raise ValueError(f"coverage must lie between 0 and 1, got {coverage!r}")
     n = count("n_trials", n_trials, 100)
     generator = np.random.default_rng(0) if rng is None else rng

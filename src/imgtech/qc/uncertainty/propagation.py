@@ -137,7 +137,10 @@ def freedoms(values: npt.ArrayLike | None, n: int) -> Floats:
     """Degrees of freedom of n inputs, infinite by default."""
     if values is None:
         return np.full(n, math.inf)
-    nu = np.asarray(values, dtype=np.float64)
+    try:
+        nu = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"degrees_of_freedom must hold numbers, got {values!r}") from error
     if nu.shape != (n,):
         raise ValueError(f"degrees_of_freedom must have shape {(n,)}, got {nu.shape}")
     if not (nu > 0).all():

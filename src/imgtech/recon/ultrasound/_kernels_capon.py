@@ -73,7 +73,7 @@ def capon_pixels(aligned, mask, fraction, loading, both, reach, out):
         for p in range(n_pixels):
             n = 0
             for e in range(n_elements):
-                if mask[line, p, e] > 0.0:
+                if mask[line, p, e]:
                     n += 1
             if n == 0:
                 continue
@@ -83,7 +83,7 @@ def capon_pixels(aligned, mask, fraction, loading, both, reach, out):
             for q in range(max(0, p - reach), min(n_pixels, p + reach + 1)):
                 k = 0
                 for e in range(n_elements):
-                    if mask[line, p, e] > 0.0:
+                    if mask[line, p, e]:
                         x[k] = aligned[line, q, e]
                         k += 1
                 _covariance(x, n, length, both, one)
@@ -104,7 +104,7 @@ def capon_pixels(aligned, mask, fraction, loading, both, reach, out):
                 norm += y[i]
             k = 0
             for e in range(n_elements):
-                if mask[line, p, e] > 0.0:
+                if mask[line, p, e]:
                     x[k] = aligned[line, p, e]
                     k += 1
             estimate = 0.0 + 0.0j

@@ -14,8 +14,8 @@ from imgtech._core.jit import helper, kernel
 
 TIE_MM = 1e-9  # as in the other kernels: rounding must not decide at the edge of the aperture
 PAD = 3
-NEAREST, LINEAR, CUBIC, LANCZOS = 0, 1, 2, 3
-ANY, RIGID, SOFT = 0, 1, 2  # element directivity: none, sinc, sinc times cosine
+NEAREST, LINEAR, CUBIC = 0, 1, 2  # and LANCZOS, 3
+ANY, SOFT = 0, 2  # element directivity: none; 1 is rigid, sinc; soft is sinc times cosine
 
 
 @helper
@@ -46,10 +46,10 @@ def _row(points, place, normal, aperture, width, per_mm, delay, weight):
         if edge > 0.0 and (a1 != 0.0 or a2 != 0.0):
             v = max(0.0, min(1.0, edge / max(ahead, 1e-300)) - flat) / (1.0 - flat)
             w = a0 + a1 * math.cos(math.pi * v) + a2 * math.cos(2.0 * math.pi * v)
-        if baffle > 0 and r > 0.0:
+        if baffle != ANY and r > 0.0:
             u = math.pi * wide * beside / r
             w *= math.sin(u) / u if u > 1e-6 else 1.0
-            if baffle == 2:
+            if baffle == SOFT:
                 w *= max(ahead / r, 0.0)
         weight[j] = w
 
@@ -89,15 +89,15 @@ def _lanczos(f, k):
 @helper
 def _gather(trace, index, fraction, n, kind, value):
     """Interpolate a padded trace at all places of a line."""
-    if kind == 0:
+    if kind == NEAREST:
         for j in range(n):
             value[j] = trace[index[j] + (np.uint32(1) if fraction[j] >= 0.5 else np.uint32(0))]
-    elif kind == 1:
+    elif kind == LINEAR:
         for j in range(n):
             i = index[j]
             a = trace[i]
             value[j] = a + fraction[j] * (trace[i + np.uint32(1)] - a)
-    elif kind == 2:
+    elif kind == CUBIC:
         for j in range(n):
             i = index[j]
             f = fraction[j]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.ndimage import uniform_filter
 
@@ -10,7 +12,7 @@ from imgtech._core.validate import Array, count
 
 def odd_window(window: tuple[int, int]) -> tuple[int, int]:
     """Return a window of two odd numbers of pixels, or say that it is none."""
-    size = tuple(count("window", n) for n in window)
+    size = [count("window", n) for n in window] if isinstance(window, Sequence) else []
     if len(size) != 2 or any(n % 2 == 0 for n in size):
         raise ValueError(f"window must be two odd numbers, got {window!r}")
     return size[0], size[1]

@@ -311,7 +311,7 @@ def capon(
     >>> abs(capon(2j * np.ones((1, 8, 200)), probe, waves, grid, f_number=0)).round(6).item()
     16.0
     """
-    if not 0 < positive("subarray", subarray) <= 1:
+    if positive("subarray", subarray) > 1:
         raise ValueError(f"subarray must be at most 1, got {subarray}")
     if count("n_average", n_average) % 2 == 0:
         raise ValueError(f"n_average must be odd, got {n_average}")
@@ -323,7 +323,7 @@ def capon(
         work = s.size * s.shape[2]
         _kernels_capon.capon_pixels.sized(work)(
             s,
-            inside.astype(np.float32),
+            inside,
             float(subarray),
             diagonal,
             forward_backward,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import not_negative, one_of
+from imgtech._core.validate import any_shape, not_negative, one_of
 from imgtech.recon.ultrasound._kernels import TIE_MM
 
 # Every window is a0 + a1 cos(pi v) + a2 cos(2 pi v), with v from 0 to 1 between `flat` and the edge.
@@ -63,7 +63,7 @@ def aperture_weights(
     Raises
     ------
     ValueError
-        If the f-number is negative or the window is unknown.
+        If the f-number is negative, the window is unknown, or a length is not finite or does not fit.
 
     Examples
     --------
@@ -72,8 +72,14 @@ def aperture_weights(
     array([1. , 0.5, 0. , 0. ])
     """
     flat, cosines = window_terms(window)
-    edge = 2 * not_negative("f_number", f_number) * np.abs(np.asarray(offsets_mm, dtype=np.float64))
-    edge, depth = np.broadcast_arrays(edge, np.asarray(depths_mm, dtype=np.float64))
+    edge = 2 * not_negative("f_number", f_number) * np.abs(any_shape("offsets_mm", offsets_mm))
+    depth = any_shape("depths_mm", depths_mm)
+    try:
+        edge, depth = np.broadcast_arrays(edge, depth)
+    except ValueError as error:
+        raise ValueError(
+            f"depths_mm must fit offsets_mm of shape {edge.shape}, got shape {depth.shape}"
+        ) from error
     u = np.divide(edge, depth, out=np.zeros(edge.shape), where=(edge > 0) & (depth > 0))
     v = np.maximum(np.minimum(u, 1) - flat, 0) / (1 - flat)
     weights = cosines[0] + cosines[1] * np.cos(np.pi * v) + cosines[2] * np.cos(2 * np.pi * v)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from imgtech._core.validate import Array, FloatArray, any_image, floats, not_negative, positive, real_image
+from imgtech._core.validate import Array, FloatArray, any_image, any_shape, not_negative, positive, real_image
 from imgtech.geometry.transmits import Transmits
 
 
@@ -202,6 +202,12 @@ def unalias(velocity_m_s: npt.ArrayLike, limit_m_s: float, *, reference_m_s: npt
     [[0.6, 0.3]]
     """
     seen = real_image("velocity_m_s", velocity_m_s, (1, 2, 3))
-    near = floats("reference_m_s", np.atleast_1d(np.ravel(reference_m_s))).reshape(np.shape(reference_m_s))
+    near = any_shape("reference_m_s", reference_m_s)
+    try:
+        near = np.broadcast_to(near, seen.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"reference_m_s must be a number or fit shape {seen.shape}, got {near.shape}"
+        ) from error
     period = 2 * positive("limit_m_s", limit_m_s)
     return np.asarray(seen + period * np.rint((near - seen) / period), dtype=seen.dtype)

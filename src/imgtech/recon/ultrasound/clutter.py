@@ -46,7 +46,7 @@ def polynomial_filter(images: npt.ArrayLike, *, order: int = 1) -> ComplexArray:
     """
     values = complex_image("images", images, (2, 3, 4))
     n = values.shape[-1]
-    if not 0 <= count("order", order, 0) < n - 1:
+    if count("order", order, 0) >= n - 1:
         raise ValueError(f"order must be below the number of frames {n} less one, got {order}")
     basis = np.linalg.qr(np.vander(np.linspace(-1, 1, n), order + 1))[0].astype(values.real.dtype)
     return values - (values @ basis) @ basis.T

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 
-from imgtech._core.validate import FloatArray, finite, real_image
+from imgtech._core.validate import FloatArray, finite, of_kind, real_image
 from imgtech.geometry import ImageGrid, PolarGrid
 
 _TIE = 1e-9  # pixels: rounding must not decide at the edge of the sector
@@ -54,6 +54,8 @@ def scan_convert(
     [[-1.0, 8.0, -1.0]]
     """
     values = real_image("image", image, (2, 3))
+    of_kind("sector", sector, PolarGrid)
+    of_kind("grid", grid, ImageGrid)
     if values.shape[:2] != sector.shape:
         raise ValueError(f"image must have shape {sector.shape} as its sector, got shape {values.shape}")
     if grid.ndim != 2:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, floats, positive
+from imgtech._core.validate import count, floats, not_negative, of_kind, positive
 from imgtech.geometry import ImageGrid
 from imgtech.geometry.probes import Probe
 from imgtech.geometry.transmits import Transmits
@@ -119,10 +119,14 @@ def estimate_sound_speed(
         raise ValueError(
             f"trials_m_s must be at least 3 evenly spaced positive speeds, got {trials.tolist()}"
         )
+    f_number = not_negative("f_number", f_number)
     traces = complex_channel_data(data, probe, waves, (3,))
+    of_kind("grid", grid, ImageGrid)
     if grid.ndim != 2:
         raise ValueError(f"grid must have two axes (z, x), got shape {grid.shape}")
-    blocks = np.array_split(np.arange(grid.shape[1]), count("n_blocks", n_blocks, 2))
+    if count("n_blocks", n_blocks, 2) > grid.shape[1]:
+        raise ValueError(f"n_blocks must be at most the {grid.shape[1]} columns of the grid, got {n_blocks}")
+    blocks = np.array_split(np.arange(grid.shape[1]), n_blocks)
     squares = traces.real**2 + traces.imag**2
     middle = (trials[0] + trials[-1]) / 2
     coherent = np.empty((trials.size, len(blocks)))

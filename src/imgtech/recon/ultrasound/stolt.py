@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from imgtech._core.jit import thread_count
-from imgtech._core.validate import ComplexArray, count, not_negative, positive, real_image
+from imgtech._core.validate import ComplexArray, count, not_negative, of_kind, positive, real_image
 from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
 from imgtech.recon.ultrasound.delays import pixels_mm
 
@@ -89,6 +89,9 @@ def stolt_migration(
     [20, 20]
     """
     traces = real_image("rf", rf, 3)
+    of_kind("probe", probe, LinearArray)
+    of_kind("waves", waves, PlaneWaves)
+    of_kind("grid", grid, ImageGrid)
     if traces.shape[:2] != (waves.n_transmits, probe.n_elements):
         raise ValueError(
             f"rf must have {waves.n_transmits} transmits and {probe.n_elements} elements as its first axes, "

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from imgtech._core.validate import count, finite, real_image
+from imgtech._core.validate import count, each, finite, real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics.ultrasound._envelope import checked_envelope
@@ -177,7 +177,7 @@ def column_levels(
     (40,)
     """
     image = checked_envelope("envelope", envelope, grid)
-    first, last = (finite("depth_mm", d) for d in depth_mm)
+    first, last = each("depth_mm", depth_mm, 2)
     rows = (grid.coordinates_mm[0] >= first) & (grid.coordinates_mm[0] <= last)
     if rows.sum() < 20:
         raise ValueError(f"depth_mm must hold at least 20 rows, got {rows.sum()}")

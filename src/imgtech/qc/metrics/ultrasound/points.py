@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from imgtech._core.validate import finite, positive
+from imgtech._core.validate import each, finite, positive
 from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics.ultrasound._envelope import checked_envelope
@@ -167,9 +167,8 @@ def _window(
     grid: ImageGrid, near_mm: tuple[float, float], search_mm: tuple[float, float]
 ) -> tuple[slice, slice]:
     slices = []
-    for axis, name in enumerate("yx"):
-        near, half = finite("near_mm", near_mm[axis]), positive("search_mm", search_mm[axis])
-        positions = grid.coordinates_mm[axis]
+    places, reach = each("near_mm", near_mm, 2), each("search_mm", search_mm, 2, positive)
+    for name, near, half, positions in zip("yx", places, reach, grid.coordinates_mm, strict=True):
         if near - half < positions[0] - 1e-9 or near + half > positions[-1] + 1e-9:
             raise ValueError(
                 f"near_mm and search_mm must stay between {positions[0]:.2f} and {positions[-1]:.2f} mm "
