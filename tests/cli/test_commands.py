@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 import imgtech
 from imgtech.cli import qc as qc_command
 from imgtech.cli.app import app
-from imgtech.geometry import ImageGrid, ParallelBeam
-from imgtech.io.raw import read_2dseq
+from imgtech.cli.recon import ultrasound as recon_us
+from imgtech.geometry import ImageGrid, LinearArray, ParallelBeam, PlaneWaves
+from imgtech.io.raw import ChannelData, read_2dseq
 from imgtech.phantoms import uniform_disk
 from imgtech.qc import Limit, Measurement, Report, Source
 
@@ -283,6 +284,41 @@ def test_recon_us_does_not_take_the_speed_of_the_file_for_a_speed_of_zero(data, 
     result = call("recon", "us", path, "--out", tmp_path, "--sound-speed-m-s", 0)
     assert result.exit_code == 2
     assert "sound_speed_m_s must be positive" in result.stderr
+
+
+def test_recon_us_draws_where_the_data_lie(tmp_path):
+    """A probe and a fan off the middle, a pulse that is late: the grid follows them."""
+    probe = LinearArray(n_elements=24, pitch_mm=0.3, center_mm=4.1)
+    waves = PlaneWaves.from_degrees([0], sampling_hz=20e6, start_s=9e-6, pulse_delay_s=2e-6)
+    raw = ChannelData(
+        data=np.zeros((1, 24, 420)),
+        probe=probe,
+        waves=waves,
+        center_hz=5e6,
+        sound_speed_m_s=1540.0,
+    )
+    grid = recon_us._ultrasound_grid(raw, 1540.0, None)
+    z, x = grid.coordinates_mm
+    top_mm, end_mm = 7e-6 * 770e3, (7e-6 + 420 / 20e6) * 770e3
+    assert z[0] == pytest.approx(top_mm, abs=grid.spacing_mm[0])
+    assert z[-1] == pytest.approx(end_mm, abs=grid.spacing_mm[0])
+    assert (x[0] + x[-1]) / 2 == pytest.approx(4.1)
+    path = tmp_path / "lines.mha"
+    header = """DimSize = 41 31
+ElementType = MET_UCHAR
+UltrasoundImageOrientation = FM
+UltrasoundImageType = BRIGHTNESS
+ElementDataFile = LOCAL
+"""
+    path.write_bytes(header.encode() + np.full((31, 41), 9, np.uint8).tobytes())
+    places = ("--radii-mm", 10, 30, "--angles-deg", -10, 50)
+    result = call("recon", "us", path, "--out", tmp_path / "fan", *places)
+    assert result.exit_code == 0, result.stderr
+    fan = np.load(tmp_path / "fan" / "image.npy")[0]
+    assert fan.shape[1] > 0.9 * fan.shape[0]
+    inner = fan[1:-1, 1:-1]  # the tips of the fan need not touch the outermost pixels
+    assert (inner.max(axis=0) == 0).all()
+    assert (inner.max(axis=1) == 0).all()
 
 
 def test_recon_us_reads_full_matrices_and_beamformed_lines(data, tmp_path):

@@ -1,6 +1,7 @@
 """Geometries of other programs without those programs: literal positions, round trips, what is refused."""
 
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -275,3 +276,64 @@ def test_beams_that_do_not_fit_are_refused(tmp_path):
     ):  # fmt: skip
         with pytest.raises(ValueError, match=words):
             call()
+
+
+def test_the_matrix_of_rtk_projects_every_ray_onto_its_element(tmp_path):
+    beam = ConeBeam.helical(
+        pitch_mm=12.0, n_turns=1.0, n_views_per_turn=6, start_rad=0.4, focal_shift_mm=(0.7, 0.0, -0.4),
+        **{**CONE, "detector_offset_mm": 2.2, "row_offset_mm": -1.3},
+    )  # fmt: skip
+    file = write_rtk_geometry(beam, tmp_path / "g.xml")
+    text = [node.text for node in ElementTree.parse(file).getroot().iter("Matrix")]
+    matrices = np.array([np.array(one.split(), float).reshape(3, 4) for one in text])
+    origins, directions = beam.vectors().rays()
+    point = origins + 0.37 * directions
+    z, y, x = np.moveaxis(point, -1, 0)
+    at_rtk = np.stack([x, z, -y, np.ones_like(x)], axis=-1)
+    u, v, w = np.einsum("nij,nrcj->inrc", matrices, at_rtk)
+    columns = (np.arange(beam.n_channels) - (beam.n_channels - 1) / 2) * beam.channel_spacing_mm
+    rows = (np.arange(beam.n_rows) - (beam.n_rows - 1) / 2) * beam.row_spacing_mm
+    np.testing.assert_allclose(u / w, np.broadcast_to(columns, u.shape), atol=1e-9)
+    np.testing.assert_allclose(v / w, np.broadcast_to(rows[:, None], v.shape), atol=1e-9)
+    same_rays(beam, read_rtk_geometry(file, **ELEMENTS))
+
+
+def test_tilts_of_rtk_turn_as_its_document_says(tmp_path):
+    angle = 0.2
+    whole = "<InPlaneAngle>{}</InPlaneAngle><OutOfPlaneAngle>{}</OutOfPlaneAngle>"
+    for tilts, name, expected in (
+        ((np.rad2deg(angle), 0), "channel_directions", [np.sin(angle), 0.0, np.cos(angle)]),
+        ((0, np.rad2deg(angle)), "sources_mm", [-150 * np.sin(angle), -150 * np.cos(angle), 0.0]),
+    ):
+        (tmp_path / "g.xml").write_text(XML.format(FULL.format("", "0", whole.format(*tilts))))
+        beam = read_rtk_geometry(tmp_path / "g.xml", **ELEMENTS)
+        np.testing.assert_allclose(getattr(beam, name), [expected], atol=1e-9)
+
+
+def test_tilts_of_tigre_turn_right_handed():
+    attributes, _ = beam_to_tigre(CIRCLE, ImageGrid(shape=GRID.shape, spacing_mm=GRID.spacing_mm))
+    tilted = SimpleNamespace(**{**attributes, "rotDetector": [0.0, 0.1, 0.0]})
+    beam, _ = beam_from_tigre(tilted, [0.0])
+    np.testing.assert_allclose(beam.row_directions, [[np.cos(0.1), 0.0, np.sin(0.1)]], atol=1e-12)
+    beam, _ = beam_from_tigre(SimpleNamespace(**attributes), [[0.3, 0.0, 0.2]])
+    source = np.array([0.0, np.sin(0.5), np.cos(0.5)]) * CIRCLE.source_axis_mm
+    np.testing.assert_allclose(beam.sources_mm, [source], atol=1e-9)
+
+
+def test_sizes_of_tigre_are_numbers_times_spacings():
+    attributes, _ = beam_to_tigre(CIRCLE, GRID)
+    np.testing.assert_allclose(attributes["sVoxel"], np.multiply(GRID.shape, GRID.spacing_mm))
+    detector = (CIRCLE.n_rows * CIRCLE.row_spacing_mm, CIRCLE.n_channels * CIRCLE.channel_spacing_mm)
+    np.testing.assert_allclose(attributes["sDetector"], detector)
+
+
+def test_shifted_detectors_go_to_astra_and_back():
+    parallel = ParallelBeam.half_turn(n_views=5, n_channels=8, channel_spacing_mm=1.1, detector_offset_mm=0.3)
+    fan = FanBeam.full_turn(
+        n_views=6, source_axis_mm=150.0, source_detector_mm=240.0, n_channels=8, channel_spacing_mm=1.1,
+        detector_offset_mm=-0.7,
+    )  # fmt: skip
+    for beam in (parallel, fan):
+        back = beam_from_astra(beam_to_astra(beam))
+        np.testing.assert_allclose(back.channels_mm, beam.channels_mm, atol=1e-12)
+        np.testing.assert_allclose(np.cos(back.angles_rad - beam.angles_rad), 1.0, atol=1e-12)

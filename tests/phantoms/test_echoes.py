@@ -141,6 +141,21 @@ def test_wrong_values_are_named(make, message):
         make()
 
 
+def test_far_elements_with_a_width_hear_as_much_as_points_do():
+    """Straight ahead and far away every part of an element is as near: its parts must add up to one."""
+    waves = PointSources(sources_mm=[[0.0, 0.0]], sampling_hz=40e6, start_s=647e-6)
+    point = Scatterers([[500.0, 0.3, -0.2]], [1.0])
+    for probe in (
+        MatrixArray(shape=(1, 1), pitch_mm=(0.4, 0.6), center_mm=(0.3, -0.2)),
+        LinearArray(n_elements=1, pitch_mm=0.4, center_mm=-0.2),
+    ):
+        settings = {"pulse": GaussianPulse(center_hz=4e6), "n_samples": 200}
+        thin = point.echoes(probe, waves, **settings)
+        wide = point.echoes(probe, waves, directivity="rigid", **settings)
+        assert np.abs(thin).max() > 0.9
+        np.testing.assert_allclose(wide, thin, atol=1e-3)
+
+
 @pytest.mark.parametrize("angle", [0.0, 0.3, -0.7])
 def test_an_element_with_a_width_hears_its_sinc_pattern(angle):
     """Narrow band, far away: the amplitude off the normal is sinc(w sin / lambda), times cos if soft."""

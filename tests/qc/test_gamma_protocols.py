@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -123,8 +124,33 @@ def test_what_is_no_flood_and_no_bars_is_refused() -> None:
         gamma_bars(series, pattern="dots")
     with pytest.raises(ValueError, match="must hold counts"):
         gamma_bars(dataclasses.replace(series, pixels=series.pixels - 1000))
+    with pytest.raises(ValueError, match="separation_mm must be at least a pixel"):
+        gamma_bars(series, pattern="four-slits", separation_mm=0.1)
+    with pytest.raises(ValueError, match="variance_over_mean must be positive, got -1"):
+        gamma_flood(series, variance_over_mean=-1.0)
     with pytest.raises(ValueError, match="lit field"):
         gamma_flood(dataclasses.replace(series, pixels=0 * series.pixels))
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (lambda: gamma_field(BAR_GRID, counts=9.0, size_mm=3.0), r"size_mm must be a pair \(y, x\), got 3.0"),
+        (lambda: gamma_field(BAR_GRID, counts=9.0, slope=(math.nan, 0)), "slope must be finite, got nan"),
+        (lambda: quadrant_bars(widths_mm=(4.0, 3.0, 2.0)), r"widths_mm must hold four widths, got \(4.0"),
+        (lambda: four_slits(width_mm=0.0), "width_mm must be positive, got 0.0"),
+        (lambda: four_slits(leak=2.0), "leak must be below 1, got 2.0"),
+        (lambda: _counts(np.ones((3, 4))), r"field must end with shape \(500, 530\), got shape \(3, 4\)"),
+        (lambda: _counts(np.full(BAR_GRID.shape, -1.0)), "field must not be negative, got -1.0"),
+    ],
+)
+def test_a_twin_names_the_argument_that_is_wrong(make, rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        make()
+
+
+def _counts(field: np.ndarray) -> np.ndarray:
+    return gamma_counts(None, BAR_GRID, field, fwhm_mm=3.0, rng=np.random.default_rng(1))
 
 
 def test_a_twin_goes_through_dicom(tmp_path) -> None:

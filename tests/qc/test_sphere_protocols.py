@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from imgtech import qc
+from imgtech.geometry import ImageGrid
 from imgtech.io import write_series
-from imgtech.phantoms.twins import blurred_ball
+from imgtech.phantoms.twins import blurred_ball, jaszczak, nema_body
 from imgtech.qc.protocols import gamma_jaszczak, pet_nema_iq
 from reference.nm_twins import drawn_jaszczak, drawn_pet
+
+GRID = ImageGrid(shape=(30, 34), spacing_mm=(4.0, 4.2))
 
 
 def _away(report, truth) -> dict[str, float]:
@@ -34,6 +37,30 @@ def test_a_blurred_ball_is_the_mean_over_a_gaussian() -> None:
     for r in (0.0, 3.0, 5.5, 8.0):
         share = (np.linalg.norm(points + np.array([r, 0.0, 0.0]), axis=1) < 5.0).mean()
         assert float(blurred_ball(r, 5.0, 1.7)) == pytest.approx(share, abs=0.004)
+
+
+def test_a_blurred_ball_is_even_in_the_distance() -> None:
+    np.testing.assert_array_equal(blurred_ball([-9.0, -3.0], 5.0, 1.7), blurred_ball([9.0, 3.0], 5.0, 1.7))
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (lambda: blurred_ball([0.0, math.nan], 5.0, 1.0), "r_mm must be finite, got nan at index"),
+        (lambda: nema_body(GRID, [0.0], ratio=-1.0), "ratio must not be negative, got -1.0"),
+        (lambda: nema_body(GRID, [0.0], sigma_mm=0.0), "sigma_mm must be positive, got 0.0"),
+        (lambda: nema_body(GRID, [math.nan]), "positions_mm must be finite, got nan"),
+        (lambda: jaszczak(GRID, [[0.0]]), "positions_mm must have 1 axes"),
+        (lambda: jaszczak(GRID, [0.0], background="low"), "background must be a number, got 'low'"),
+        (
+            lambda: jaszczak(ImageGrid(shape=(3, 4, 5), spacing_mm=(1.0, 2.0, 3.0)), [0.0]),
+            r"grid must have two axes \(y, x\), got shape \(3, 4, 5\)",
+        ),
+    ],
+)
+def test_a_twin_names_the_argument_that_is_wrong(make, rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        make()
 
 
 @pytest.mark.parametrize(
@@ -68,6 +95,8 @@ def test_other_series_are_refused(tmp_path) -> None:
         pet_nema_iq(
             dataclasses.replace(series, pixels=series.pixels[:5], positions_mm=series.positions_mm[:5])
         )
+    with pytest.raises(ValueError, match="no slice is lit"):
+        pet_nema_iq(dataclasses.replace(series, pixels=0 * series.pixels))
     near = series.positions_mm < series.positions_mm[0] + 45
     short = dataclasses.replace(series, pixels=series.pixels[near], positions_mm=series.positions_mm[near])
     with pytest.raises(ValueError, match=r"ring|20 mm beyond|slice"):

@@ -80,6 +80,27 @@ def test_the_uncertainty_of_a_velocity_is_its_scatter(rng):
     assert scatter / stated > 0.3
 
 
+def test_receive_angles_turn_the_direction_that_is_seen():
+    """Velocities written down from the law, with apertures steered to the other side than the waves."""
+    v_z, v_x = -0.23, 0.41
+    transmit, receive = np.array([-0.2, 0.1, 0.1]), np.array([0.15, -0.25, 0.3])
+    seen = -0.5 * (v_z * (np.cos(transmit) + np.cos(receive)) + v_x * (np.sin(transmit) + np.sin(receive)))
+    np.testing.assert_allclose(vector_doppler(seen, transmit, receive), [v_z, v_x], atol=1e-12)
+
+
+@pytest.mark.parametrize("window", [(1, 1), (5, 3)])
+def test_the_uncertainty_falls_with_the_window_as_the_scatter_does(rng, window):
+    noise = rng.standard_normal((2, 400, 51, 9))
+    flow = color_doppler(
+        np.exp(0.4j * np.arange(9)) + 0.2 * (noise[0] + 1j * noise[1]),
+        center_hz=5e6,
+        prf_hz=4e3,
+        window=window,
+    )
+    stated = np.sqrt(np.mean(flow.uncertainty_m_s**2))
+    assert 0.3 < flow.velocity_m_s[5:-5, 3:-3].std() / stated < 1.0
+
+
 def test_strain_of_stretched_tissue(rng):
     """Depths stretched by 0.4 % about 13 mm: displacement 0 there and growing away from the probe."""
     waves = PlaneWaves.from_degrees([0], sampling_hz=20e6, start_s=9e-6, pulse_delay_s=0.2e-6)

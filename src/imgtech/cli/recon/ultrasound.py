@@ -121,7 +121,7 @@ def _fan(
 
 
 def _ultrasound_grid(raw: ChannelData, sound_speed_m_s: float, depth_mm: float | None) -> ImageGrid:
-    """Pixels of half a wavelength across and an eighth along depth, under the probe."""
+    """Pixels of half a wavelength across and a quarter along depth, under the probe."""
     wavelength_mm = 1e3 * sound_speed_m_s / raw.center_hz
     first_s = float(np.min(raw.waves.start_s))
     last_s = float(np.max(raw.waves.start_s)) + raw.data.shape[2] / raw.waves.sampling_hz

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import erf, ndtr
 
-from imgtech._core.validate import positive
+from imgtech._core.validate import finite, floats, not_negative, positive
 from imgtech.geometry import ImageGrid
 from imgtech.phantoms.twins.placement import Placement
 from imgtech.phantoms.twins.solids import blurred_disk
@@ -41,6 +41,11 @@ def blurred_ball(r_mm: npt.ArrayLike, radius_mm: float, sigma_mm: float) -> Floa
     numpy.ndarray
         Between 0 and 1.
 
+    Raises
+    ------
+    ValueError
+        If a radius or the blur is not positive, or a distance not finite.
+
     Examples
     --------
     >>> from imgtech.phantoms.twins import blurred_ball
@@ -48,7 +53,8 @@ def blurred_ball(r_mm: npt.ArrayLike, radius_mm: float, sigma_mm: float) -> Floa
     [1.0, 0.42, 0.0]
     """
     big, s = positive("radius_mm", radius_mm), positive("sigma_mm", sigma_mm)
-    r = np.maximum(np.asarray(r_mm, dtype=np.float64), 1e-3 * s)
+    distances = np.asarray(r_mm)
+    r = np.maximum(np.abs(floats("r_mm", distances, ndim=distances.ndim)), 1e-3 * s)
     low, high = (big - r) / s, (big + r) / s
     steps = 0.5 * (erf(low / math.sqrt(2)) + erf(high / math.sqrt(2)))
     return np.asarray(
@@ -90,6 +96,11 @@ def nema_body(
     numpy.ndarray
         ``(slice, y, x)``, float64.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range or not finite, or the grid has not two axes.
+
     Examples
     --------
     >>> from imgtech.geometry import ImageGrid
@@ -98,19 +109,14 @@ def nema_body(
     >>> round(float(volume[1, 45, 50])), round(float(volume[0, 45, 64])), round(float(volume[1, 45, 64]))
     (0, 4000, 1000)
     """
-    where = placement or Placement()
-    y, x = grid.coordinates_mm
-    dy, dx = y[:, None] - where.center_mm[0], x - where.center_mm[1]
-    c, s = math.cos(where.roll_rad), math.sin(where.roll_rad)
-    u, v = dx * c + dy * s, dy * c - dx * s
-    u = -u if where.mirrored else u
+    level, contrast = finite("background", background), not_negative("ratio", ratio) - 1
+    where, blur = placement or Placement(), positive("sigma_mm", sigma_mm)
+    u, v = _frame(grid, where)
     upper = _TOP_MM - np.hypot(u, v)
     lower = _CORNER_MM - np.hypot(np.maximum(np.abs(u) - _FLAT_MM, 0.0), v)
-    body = ndtr(np.where(v <= 0, upper, lower) / sigma_mm)
-    plane = body - blurred_disk(np.hypot(u, v), _LUNG_MM, sigma_mm)
-    return _volume(
-        background * plane, u, v, positions_mm, where, NEMA_SPHERES_MM, background * (ratio - 1), sigma_mm
-    )
+    body = ndtr(np.where(v <= 0, upper, lower) / blur)
+    plane = body - blurred_disk(np.hypot(u, v), _LUNG_MM, blur)
+    return _volume(level * plane, u, v, positions_mm, where, NEMA_SPHERES_MM, level * contrast, blur)
 
 
 def jaszczak(
@@ -144,6 +150,11 @@ def jaszczak(
     numpy.ndarray
         ``(slice, y, x)``, float64.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range or not finite, or the grid has not two axes.
+
     Examples
     --------
     >>> from imgtech.geometry import ImageGrid
@@ -152,14 +163,22 @@ def jaszczak(
     >>> round(float(volume[1, 40, 45])), round(float(volume[0, 40, 59]))
     (1000, 23)
     """
+    level, blur = finite("background", background), positive("sigma_mm", sigma_mm)
     where = placement or Placement()
+    u, v = _frame(grid, where)
+    plane = level * blurred_disk(np.hypot(u, v), positive("radius_mm", radius_mm), blur)
+    return _volume(plane, u, v, positions_mm, where, JASZCZAK_SPHERES_MM, -level, blur)
+
+
+def _frame(grid: ImageGrid, where: Placement) -> tuple[Floats, Floats]:
+    """Coordinates ``(u, v)`` of the pixels in the frame of the phantom."""
+    if len(grid.shape) != 2:
+        raise ValueError(f"grid must have two axes (y, x), got shape {grid.shape}")
     y, x = grid.coordinates_mm
     dy, dx = y[:, None] - where.center_mm[0], x - where.center_mm[1]
     c, s = math.cos(where.roll_rad), math.sin(where.roll_rad)
     u, v = dx * c + dy * s, dy * c - dx * s
-    u = -u if where.mirrored else u
-    plane = background * blurred_disk(np.hypot(u, v), positive("radius_mm", radius_mm), sigma_mm)
-    return _volume(plane, u, v, positions_mm, where, JASZCZAK_SPHERES_MM, -background, sigma_mm)
+    return (-u if where.mirrored else u), v
 
 
 def _volume(
@@ -173,7 +192,7 @@ def _volume(
     sigma_mm: float,
 ) -> Floats:
     """The plane in every slice, with the spheres added."""
-    positions = np.atleast_1d(np.asarray(positions_mm, dtype=np.float64)) - where.z_mm
+    positions = floats("positions_mm", np.atleast_1d(positions_mm)) - where.z_mm
     out = np.repeat(plane[None], len(positions), axis=0)
     for k, diameter in enumerate(spheres_mm):
         angle = k * math.pi / 3

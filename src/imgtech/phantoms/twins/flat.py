@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from imgtech._core.validate import finite, not_negative
 from imgtech.geometry import ImageGrid
+from imgtech.phantoms.placed import pair, positive_pair
 from imgtech.phantoms.twins.placement import Placement
 from imgtech.phantoms.twins.solids import Block, Rod
 
@@ -44,6 +45,7 @@ class FlatDisk:
     radius_mm: float
 
     def __post_init__(self) -> None:
+        finite("value", self.value)
         self.solid()
 
     def solid(self) -> Rod:
@@ -76,7 +78,10 @@ class FlatBar:
     angle_rad: float = 0.0
 
     def __post_init__(self) -> None:
-        self.solid()
+        finite("value", self.value)
+        pair("center_mm", self.center_mm)
+        positive_pair("size_mm", self.size_mm)
+        finite("angle_rad", self.angle_rad)
 
     def solid(self) -> Block:
         """The rectangle as a block that goes through the whole slice."""
@@ -108,6 +113,11 @@ class FlatTwin:
     facts : mapping of str to float, optional
         True values by name.
 
+    Raises
+    ------
+    ValueError
+        If the background is not finite or a shape neither disk nor bar.
+
     Examples
     --------
     >>> from imgtech.geometry import ImageGrid
@@ -127,6 +137,11 @@ class FlatTwin:
 
     def __post_init__(self) -> None:
         finite("background", self.background)
+        if not isinstance(self.shapes, Mapping):
+            raise ValueError(f"shapes must be a mapping by name, got {self.shapes!r}")
+        for name, shape in self.shapes.items():
+            if not isinstance(shape, FlatDisk | FlatBar):
+                raise ValueError(f"shapes must be disks and bars, got {shape!r} for {name!r}")
         object.__setattr__(self, "shapes", MappingProxyType(dict(self.shapes)))
         object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))
 
@@ -153,9 +168,8 @@ class FlatTwin:
             If the blur is negative.
         """
         sigma = not_negative("sigma_mm", sigma_mm)
-        place = (placement or Placement()).at(0.0, thickness_mm=1.0)
-        if placement is not None:
-            place = dataclasses.replace(placement, z_mm=0.0, tilt=(0.0, 0.0)).at(0.0, thickness_mm=1.0)
+        flat = dataclasses.replace(placement or Placement(), z_mm=0.0, tilt=(0.0, 0.0))
+        place = flat.at(0.0, thickness_mm=1.0)
         out = np.full(grid.shape, float(self.background))
         for shape in self.shapes.values():
             shape.solid().add(out, grid, place, sigma)

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from imgtech._core.validate import finite, not_negative, positive
+from imgtech._core.validate import finite, not_negative, positive, real_image
 from imgtech.geometry import ImageGrid
+from imgtech.phantoms.placed import pair, positive_pair
 from imgtech.phantoms.twins.flat import FlatBar, FlatTwin
 from imgtech.phantoms.twins.placement import Placement
 
@@ -58,6 +59,11 @@ def gamma_field(
     numpy.ndarray
         Mean counts, float64; draw from a Poisson distribution for an image.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range or not finite.
+
     Examples
     --------
     >>> from imgtech.geometry import ImageGrid
@@ -68,10 +74,10 @@ def gamma_field(
     """
     y, x = grid.coordinates_mm
     y, x = y[:, None], x[None, :]
-    height, width = (positive("size_mm", s) for s in size_mm)
+    (height, width), (rise_y, rise_x) = positive_pair("size_mm", size_mm), pair("slope", slope)
     blur = positive("edge_mm", edge_mm)
     spot = np.exp(-((y - height / 8) ** 2 + (x - width / 6) ** 2) / (2 * 40.0**2))
-    mean = 1 + 2 * slope[0] * y / height + 2 * slope[1] * x / width + finite("bump", bump) * spot
+    mean = 1 + 2 * rise_y * y / height + 2 * rise_x * x / width + finite("bump", bump) * spot
     mean = (
         positive("counts", counts) * mean * _open(y, x, height, width, not_negative("cut_mm", cut_mm), blur)
     )
@@ -112,6 +118,11 @@ def quadrant_bars(
     FlatTwin
         Transmission; multiply by :func:`gamma_field`.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range or not finite.
+
     Examples
     --------
     >>> from imgtech.phantoms.twins import quadrant_bars
@@ -120,6 +131,8 @@ def quadrant_bars(
     """
     shapes = {}
     middle = (positive("side_mm", side_mm) + not_negative("gap_mm", gap_mm)) / 2
+    if len(widths_mm) != len(_SIDES):
+        raise ValueError(f"widths_mm must hold four widths, got {widths_mm!r}")
     for k, (width, (sy, sx)) in enumerate(zip(widths_mm, _SIDES, strict=True)):
         n = int(side_mm / (2 * positive("widths_mm", width)))
         for i in range(n):
@@ -150,6 +163,11 @@ def four_slits(
     FlatTwin
         Transmission; multiply by :func:`gamma_field`. At the four crossings it is counted twice.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range or not finite.
+
     Examples
     --------
     >>> from imgtech.phantoms.twins import four_slits
@@ -157,11 +175,14 @@ def four_slits(
     ['bottom', 'left', 'right', 'top']
     """
     half = positive("separation_mm", separation_mm) / 2
+    width, length = positive("width_mm", width_mm), positive("length_mm", length_mm)
+    if not_negative("leak", leak) >= 1:
+        raise ValueError(f"leak must be below 1, got {leak!r}")
     lines = {
-        "top": ((-half, 0.0), (width_mm, length_mm)),
-        "bottom": ((half, 0.0), (width_mm, length_mm)),
-        "left": ((0.0, -half), (length_mm, width_mm)),
-        "right": ((0.0, half), (length_mm, width_mm)),
+        "top": ((-half, 0.0), (width, length)),
+        "bottom": ((half, 0.0), (width, length)),
+        "left": ((0.0, -half), (length, width)),
+        "right": ((0.0, half), (length, width)),
     }
     shapes = {name: FlatBar(value=1.0 - leak, center_mm=c, size_mm=s) for name, (c, s) in lines.items()}
     return FlatTwin(name="four slits", background=leak, shapes=shapes, facts={"separation": separation_mm})
@@ -198,6 +219,11 @@ def gamma_counts(
     numpy.ndarray
         Counts, integers.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range or not finite.
+
     Examples
     --------
     >>> import numpy as np
@@ -210,5 +236,8 @@ def gamma_counts(
     ((256, 256), 0)
     """
     sigma = positive("fwhm_mm", fwhm_mm) / math.sqrt(8 * math.log(2))
+    mean = real_image("field", field, 2, grid.shape)
+    if mean.min() < 0:
+        raise ValueError(f"field must not be negative, got {mean.min()}")
     share = 1.0 if twin is None else twin.image(grid, sigma_mm=sigma, placement=placement)
-    return rng.poisson(np.maximum(field * share, 0.0))
+    return rng.poisson(np.maximum(mean * share, 0.0))

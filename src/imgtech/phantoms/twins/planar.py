@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from imgtech._core.validate import positive
+from imgtech._core.validate import count, finite, not_negative, one_of, positive
 from imgtech.phantoms.twins.flat import FlatBar, FlatDisk, FlatTwin
 
 Point = tuple[float, float]
@@ -147,9 +147,7 @@ def planar_drawing(phantom: str) -> PlanarDrawing:
     >>> len(planar_drawing("leeds").disks)
     18
     """
-    if phantom not in _DRAWINGS:
-        raise ValueError(f"phantom must be one of {', '.join(_DRAWINGS)}, got {phantom!r}")
-    return _DRAWINGS[phantom]
+    return _DRAWINGS[one_of("phantom", phantom, tuple(_DRAWINGS))]
 
 
 def leeds_tor18(
@@ -171,13 +169,19 @@ def leeds_tor18(
     FlatTwin
         ``facts`` holds the step of every disk and of the bars, frequencies and the unit.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range or not finite.
+
     Examples
     --------
     >>> from imgtech.phantoms.twins import leeds_tor18
     >>> round(leeds_tor18().facts["disk 1"])
     -768
     """
-    scale, depth = positive("unit_mm", unit_mm), open_value - lead_value
+    scale, depth = positive("unit_mm", unit_mm), _depth(open_value, lead_value)
+    strength = not_negative("contrast", contrast)
     drawing = _LEEDS
     shapes: dict[str, FlatDisk | FlatBar] = {}
     facts: dict[str, float] = {"unit": scale}
@@ -192,16 +196,10 @@ def leeds_tor18(
     )
     step = (drawing.patches["block"].level - drawing.patches["open square"].level) * depth
     shapes["open square"] = _square(drawing.patches["open square"], scale, step)
-    facts["bar step"] = step
-    for k, group in enumerate(drawing.groups, 1):
-        facts[f"frequency bars {k}"] = group.per_unit / scale
-        for i in range(group.bars):
-            v = (i - (group.bars - 1) / 2) / group.per_unit
-            center = _times((group.center[0] + v, group.center[1]), scale)
-            size = scale / (2 * group.per_unit), 2 * group.half[1] * scale
-            shapes[f"bar {k}.{i}"] = FlatBar(value=step, center_mm=center, size_mm=size)
+    shapes |= _bars(drawing, scale, step)
+    facts |= _bar_facts(drawing, scale, step)
     for k, place in enumerate(drawing.disks, 1):
-        facts[f"disk {k}"] = -0.32 * contrast * depth * math.exp(-(k - 1) * math.log(20) / 17)
+        facts[f"disk {k}"] = -0.32 * strength * depth * math.exp(-(k - 1) * math.log(20) / 17)
         shapes[f"disk {k}"] = FlatDisk(
             value=facts[f"disk {k}"],
             center_mm=_times(place, scale),
@@ -225,15 +223,21 @@ def qc3(*, unit_mm: float = 31.4, open_value: float = 4300.0, lead_value: float 
     FlatTwin
         ``facts`` holds the signal of the patches, the step of the bars and the unit.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range or not finite.
+
     Examples
     --------
     >>> from imgtech.phantoms.twins import qc3
     >>> round(qc3().facts["lead"])
     2000
     """
-    scale, depth = positive("unit_mm", unit_mm), 0.8 * (open_value - lead_value)
-    plate = -0.2 * (open_value - lead_value)
-    facts: dict[str, float] = {"unit": scale, "bar step": -0.85 * depth}
+    scale, whole = positive("unit_mm", unit_mm), _depth(open_value, lead_value)
+    plate, depth = -0.2 * whole, 0.8 * whole
+    step = -0.85 * depth
+    facts: dict[str, float] = {"unit": scale, **_bar_facts(_QC3, scale, step)}
     shapes: dict[str, FlatDisk | FlatBar] = {
         "plate": FlatBar(value=plate, center_mm=(0.0, 0.0), size_mm=_times((5.37, 6.12), scale))
     }
@@ -248,13 +252,7 @@ def qc3(*, unit_mm: float = 31.4, open_value: float = 4300.0, lead_value: float 
         shapes[f"frame along {u}"] = FlatBar(
             value=-depth, center_mm=_times((0.0, u), scale), size_mm=_times((4.1, 0.14), scale)
         )
-    for k, group in enumerate(_QC3.groups, 1):
-        facts[f"frequency bars {k}"] = group.per_unit / scale
-        for i in range(group.bars):
-            v = (i - (group.bars - 1) / 2) / group.per_unit
-            center = _times((group.center[0] + v, group.center[1]), scale)
-            size = scale / (2 * group.per_unit), 2 * group.half[1] * scale
-            shapes[f"bar {k}.{i}"] = FlatBar(value=-0.85 * depth, center_mm=center, size_mm=size)
+    shapes |= _bars(_QC3, scale, step)
     return FlatTwin(name=_QC3.name, background=open_value, shapes=shapes, facts=facts)
 
 
@@ -281,22 +279,50 @@ def edge_plate(
     FlatTwin
         ``facts`` holds the signals and the step of every disk.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range or not finite.
+
     Examples
     --------
     >>> from imgtech.phantoms.twins import edge_plate
     >>> round(edge_plate().facts["disk 2"])
     -160
     """
+    facts = {"open": finite("open_value", open_value), "plate": finite("plate_value", plate_value)}
     shapes: dict[str, FlatDisk | FlatBar] = {
-        "plate": FlatBar(value=plate_value - open_value, center_mm=(0.0, 0.0), size_mm=size_mm)
+        "plate": FlatBar(value=facts["plate"] - facts["open"], center_mm=(0.0, 0.0), size_mm=size_mm)
     }
-    facts = {"open": open_value, "plate": plate_value}
-    for k in range(disks):
-        facts[f"disk {k + 1}"] = -0.08 * open_value / 2**k
+    for k in range(count("disks", disks, minimum=0)):
+        facts[f"disk {k + 1}"] = -0.08 * facts["open"] / 2**k
         angle = 2 * math.pi * k / max(disks, 1)
         center = (75.0 * math.sin(angle), 75.0 * math.cos(angle))
         shapes[f"disk {k + 1}"] = FlatDisk(value=facts[f"disk {k + 1}"], center_mm=center, radius_mm=5.0)
     return FlatTwin(name="edge", background=open_value, shapes=shapes, facts=facts)
+
+
+def _depth(open_value: float, lead_value: float) -> float:
+    """Signal of the open field above that behind lead."""
+    return finite("open_value", open_value) - finite("lead_value", lead_value)
+
+
+def _bars(drawing: PlanarDrawing, scale: float, step: float) -> dict[str, FlatBar]:
+    """Every bar of every group, by name."""
+    bars = {}
+    for k, group in enumerate(drawing.groups, 1):
+        for i in range(group.bars):
+            v = (i - (group.bars - 1) / 2) / group.per_unit
+            center = _times((group.center[0] + v, group.center[1]), scale)
+            size = scale / (2 * group.per_unit), 2 * group.half[1] * scale
+            bars[f"bar {k}.{i}"] = FlatBar(value=step, center_mm=center, size_mm=size)
+    return bars
+
+
+def _bar_facts(drawing: PlanarDrawing, scale: float, step: float) -> dict[str, float]:
+    """Step of the bars and the frequency of every group."""
+    frequencies = {f"frequency bars {k}": g.per_unit / scale for k, g in enumerate(drawing.groups, 1)}
+    return {"bar step": step, **frequencies}
 
 
 def _times(point: Point, scale: float) -> Point:

@@ -103,6 +103,8 @@ def _middle(counts: Floats, grid: ImageGrid, normal: float, separation: float) -
     profile = np.bincount(index.ravel(), counts.ravel()) / np.maximum(n, 1)
     lag = round(separation / step)
     profile = np.where(n > 0.3 * n.max(), profile - np.median(profile), 0.0)
+    if lag < 1:
+        raise ValueError(f"separation_mm must be at least a pixel of {step:g} mm, got {separation:g}")
     if len(profile) <= lag:
         raise ValueError(f"the image must be larger than the separation of {separation:g} mm")
     smooth = np.convolve(profile, [0.25, 0.5, 0.25], "same")

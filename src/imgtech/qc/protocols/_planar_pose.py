@@ -150,7 +150,7 @@ def fit_disks(image: Floats, grid: ImageGrid, found: PlanarPose, drawing: Planar
             w = np.where(r < 1.6 * radius, np.abs(values - np.median(ring)), 0.0)
             scatter = 1.4826 * float(np.median(np.abs(ring - np.median(ring))))
             w = np.where(w > 3.5 * scatter, w, 0.0)
-            if np.count_nonzero(w) < 0.4 * np.count_nonzero(r < radius):
+            if np.count_nonzero(w) <= 0.4 * np.count_nonzero(r < radius):
                 continue
             places.append(
                 (cy + float(np.vdot(w, dy + 0 * dx) / w.sum()), cx + float(np.vdot(w, dx + 0 * dy) / w.sum()))

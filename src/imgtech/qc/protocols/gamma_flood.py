@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import one_of
+from imgtech._core.validate import one_of, positive
 from imgtech.io import Series
 from imgtech.qc.limits import read_limit_table, with_limits
 from imgtech.qc.measurement import Measurement, Source
@@ -52,13 +52,14 @@ def gamma_flood(series: Series, *, edition: str = "2012", variance_over_mean: fl
     Raises
     ------
     ValueError
-        If the series is not nuclear medicine, an image holds no lit field, or the edition is unknown.
+        If the series is not nuclear medicine, an image holds no lit field, or an argument is out of range.
 
     Notes
     -----
     ``docs/protocols/gamma-flood.md`` says what is allowed and where limits were read.
     """
     table = GAMMA_FLOOD_EDITIONS[one_of("edition", edition, tuple(GAMMA_FLOOD_EDITIONS))]
+    ratio = positive("variance_over_mean", variance_over_mean)
     if series.modality != "NM":
         raise ValueError(f"series must be nuclear medicine (NM), got modality {series.modality!r}")
     items: list[Measurement] = []
@@ -68,7 +69,7 @@ def gamma_flood(series: Series, *, edition: str = "2012", variance_over_mean: fl
         picture, note = _overview(image, series.spacing_mm, suffix)
         pictures.append(picture)
         notes.append(note)
-        items += measured(_items(image, series.spacing_mm, suffix, variance_over_mean))
+        items += measured(_items(image, series.spacing_mm, suffix, ratio))
     report = Report(
         protocol="gamma-flood",
         edition=edition,

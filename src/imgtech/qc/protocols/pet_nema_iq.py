@@ -217,6 +217,8 @@ def _body(series: Series) -> tuple[tuple[float, float], float]:
     """Middle of the lung insert and the level of the background."""
     total = series.pixels.sum(axis=(1, 2), dtype=np.float64)
     lit = total > 0.5 * np.percentile(total, 90)
+    if not lit.any():
+        raise ValueError("this is not a series of the NEMA body phantom: no slice is lit")
     mean = series.pixels[lit].mean(axis=0, dtype=np.float64)
     d = series.spacing_mm
     smooth = ndimage.gaussian_filter(mean, [4.0 / s for s in d])
