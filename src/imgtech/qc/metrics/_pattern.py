@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech.qc.measurement import Measurement, Source
+from imgtech.qc.metrics._bare import root
 
 Floats = npt.NDArray[np.float64]
 
 _CLEAR = 4.0
-_COVERED = 1.9599  # a little less than the quantile, so that 0 stays inside
 
 
 def pattern(
@@ -43,13 +43,10 @@ def pattern(
     # shading that differs from part to part is no noise; it is fitted to what the parts have of their own
     rest = np.zeros_like(m)
     for i in range(len(m)):
-        root = np.sqrt(w[i])
-        if (root > 0).sum() <= trend.shape[1]:
-            continue
-        fit = np.linalg.lstsq(trend * root[:, None], (m[i] - profile) * root, rcond=None)[0]
-        rest[i] = np.where(root > 0, m[i] - profile - trend @ fit, 0.0)
-    root = np.sqrt(total)
-    profile = profile - trend @ np.linalg.lstsq(trend * root[:, None], profile * root, rcond=None)[0]
+        filled = w[i] > 0
+        if filled.sum() > trend.shape[1]:
+            rest[i] = np.where(filled, _without(trend, m[i] - profile, w[i]), 0.0)
+    profile = _without(trend, profile, total)
     k = (w > 0).sum(axis=0)
     # variance of the weighted mean from the scatter of the parts
     share = w / total
@@ -66,9 +63,7 @@ def pattern(
     # lines beside one another share noise where it is correlated, the more so where the pattern is wide
     squared, crossed = _between(rest, profile)
     spread = math.sqrt((4 * max(bare, 0.0) * noise * crossed + 2 * noise**2 * (squared + 0.25)) / n)
-    value = math.sqrt(max(bare, 0.0))
-    up = (math.sqrt(max(bare, 0.0) + _COVERED * spread) - value) / _COVERED
-    down = (value - math.sqrt(max(bare - _COVERED * spread, 0.0))) / _COVERED
+    value, uncertainty = root(bare, spread)
     sigma = np.sqrt(np.maximum(scatter, 0.2 * noise))
     top = int(np.argmax(np.abs(profile)))
     clear = np.flatnonzero(np.abs(profile) > _CLEAR * sigma)
@@ -76,7 +71,7 @@ def pattern(
         name=name,
         value=value,
         unit="1",
-        uncertainty=max(up, down),
+        uncertainty=uncertainty,
         definition=source,
         algorithm=algorithm,
         details={
@@ -87,6 +82,12 @@ def pattern(
             "lines": float(seen.sum()),
         },
     )
+
+
+def _without(trend: Floats, values: Floats, weights: Floats) -> Floats:
+    """Values without their weighted fit of the trend."""
+    steep = np.sqrt(weights)
+    return np.asarray(values - trend @ np.linalg.lstsq(trend * steep[:, None], values * steep, rcond=None)[0])
 
 
 def _basis(x: Floats, order: int, *, cyclic: bool) -> Floats:

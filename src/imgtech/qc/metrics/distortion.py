@@ -11,6 +11,7 @@ import numpy.typing as npt
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import floats
 from imgtech.qc.measurement import Measurement, Source
+from imgtech.qc.metrics._bare import shrunk
 from imgtech.qc.metrics.points import Points
 
 Floats = npt.NDArray[np.float64]
@@ -192,7 +193,7 @@ def _largest(deviation: Floats, places: Floats, doubts: Floats) -> tuple[float, 
     across = np.stack([arms[:, 1], -arms[:, 0]], axis=1) / math.sqrt(float((arms**2).sum()))
     straight = arms @ np.linalg.lstsq(arms, deviation, rcond=None)[0]
     power = float((doubts**2).sum()) / (2 * len(arms))
-    base = _shrunk(straight, 3 * power) + _shrunk(deviation - straight, (2 * len(arms) - 6) * power)
+    base = shrunk(straight, 3 * power) + shrunk(deviation - straight, (2 * len(arms) - 6) * power)
     noise = doubts * np.random.default_rng(20261126).standard_normal((_TRIALS, *deviation.shape))
     noise -= noise.mean(axis=1, keepdims=True)
     noise -= (noise * across).sum(axis=(1, 2), keepdims=True) * across
@@ -201,8 +202,3 @@ def _largest(deviation: Floats, places: Floats, doubts: Floats) -> tuple[float, 
     seen = float(np.hypot(*deviation.T).max())
     value = max(seen - (float(lengths.mean()) - longest), 0.0)
     return value, math.hypot(float(lengths.std(ddof=1)), _DOUBT * (seen - value))
-
-
-def _shrunk(deviation: Floats, noise: float) -> Floats:
-    power = float((deviation**2).sum())
-    return np.asarray(deviation * math.sqrt(max(1 - noise / power, 0.0) if power > 0 else 0.0))

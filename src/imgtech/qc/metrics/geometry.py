@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from imgtech._core.validate import finite, positive
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics.rim import Rim
+
+Floats = npt.NDArray[np.float64]
 
 _ALGORITHM = "diameter-half-height-2"
 _DEFINITION = Source(
@@ -67,8 +70,8 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
     angle = finite("angle_rad", angle_rad)
     half = positive("half_width_rad", half_width_rad)
     radii, variances, hidden = [], [], []
-    spread = float(np.std((rim.edge_mm - rim.smooth_mm(rim.angle_rad))[rim.sound]))
-    by_noise = _sector_variance(rim, half)
+    rest = rim.edge_mm - rim.smooth_mm(rim.angle_rad)
+    by_noise = _sector_variance(rim, rest, half)
     for end in (angle, angle + np.pi):
         near = np.abs(np.angle(np.exp(1j * (rim.angle_rad - end)))) <= half
         sound = near & rim.sound
@@ -76,9 +79,9 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
         if 2 * sound.sum() < near.sum():
             hidden.append(math.degrees(end) % 360)
             radii.append(smooth)
-            variances.append(spread**2 + _shift_mm(rim, end, half) ** 2)
+            variances.append(float(np.var(rest[rim.sound])) + _shift_mm(rim, end, half) ** 2)
             continue
-        radii.append(smooth + float(np.mean((rim.edge_mm - rim.smooth_mm(rim.angle_rad))[sound])))
+        radii.append(smooth + float(np.mean(rest[sound])))
         variances.append(by_noise + _shift_mm(rim, end, half) ** 2)
     details: dict[str, float | str] = {"angle_deg": math.degrees(angle) % 360}
     if hidden:
@@ -102,14 +105,14 @@ def _shift_mm(rim: Rim, end: float, half: float) -> float:
     return float(_EDGE_SHIFT_PX if crossed > rim.pixel_mm else _ALIGNED_SHIFT_PX) * rim.pixel_mm
 
 
-def _sector_variance(rim: Rim, half: float) -> float:
+def _sector_variance(rim: Rim, rest: Floats, half: float) -> float:
     """Variance of the mean over a sector, from the differences between sectors side by side.
 
     A sector minus the mean of its two neighbours has 3/2 of it, whatever the correlation from ray to ray;
     level and slope of the rim cancel. Where too few sectors are sound, one edge point a pixel is taken as
-    independent.
+    independent. ``rest`` is the edge without the fitted rim.
     """
-    rest = np.where(rim.sound, rim.edge_mm - rim.smooth_mm(rim.angle_rad), 0.0)
+    rest = np.where(rim.sound, rest, 0.0)
     n = len(rest)
     rays = max(round(half / np.pi * n), 1)
     if 6 * rays <= n:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import one_of, real_image
 from imgtech.qc.measurement import Measurement, Source
+from imgtech.qc.metrics._bare import root
 from imgtech.qc.metrics._noise import mean_uncertainty, noise_size
 from imgtech.qc.roi import checked_region
 
 Floats = npt.NDArray[np.float64]
 
 _IPEM = Source(document="IPEM Report 112", edition="2017", clause="ghosting", verified=False)
-_COVERED = 1.9599  # a little less than the quantile, so that 0 stays inside
 
 
 def ghost_ratio(
@@ -88,15 +89,13 @@ def ghost_ratio(
     spread = math.sqrt(
         (u_ghost / below) ** 2 + (u_noise * (1 - ratio) / below) ** 2 + (ratio * u_signal / below) ** 2
     )
-    value = math.sqrt(max(ratio, 0.0))
-    up = (math.sqrt(max(ratio, 0.0) + _COVERED * spread) - value) / _COVERED
-    down = (value - math.sqrt(max(ratio - _COVERED * spread, 0.0))) / _COVERED
+    value, uncertainty = root(ratio, spread)
     means = [float(np.vdot(r, pixels) / r.sum()) for r in regions]
     return Measurement(
         name="ghost ratio",
         value=100 * value,
         unit="%",
-        uncertainty=100 * max(up, down),
+        uncertainty=100 * uncertainty,
         definition=_IPEM,
         algorithm="ghost-power-1",
         details={
@@ -161,16 +160,7 @@ def nyquist_ghost(
     if moved.sum() < 0.1 * inside.sum():
         raise ValueError("signal_region must leave a tenth of its ghost free of the object")
     found = ghost_ratio(pixels, inside, moved, noise_region)
-    assert found.value is not None
-    return Measurement(
-        name="Nyquist ghost",
-        value=found.value,
-        unit="%",
-        uncertainty=found.uncertainty,
-        definition=_IPEM,
-        algorithm="nyquist-ghost-power-1",
-        details=found.details,
-    )
+    return replace(found, name="Nyquist ghost", algorithm="nyquist-ghost-power-1")
 
 
 def _power(pixels: Floats, region: Floats) -> tuple[float, float]:

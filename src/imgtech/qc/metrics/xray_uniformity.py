@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from imgtech._core.validate import each, not_negative, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
+from imgtech.qc.metrics._bare import shrunk
 
 Floats = npt.NDArray[np.float64]
 
@@ -123,19 +124,19 @@ def _noise_of_means(tiles: Floats) -> float:
     Noise that is correlated over the borders of the quarters is missing; the same of the quarters' own
     quarters, where twice as much is missing, tells how much.
     """
-    y, x = (n // 2 for n in tiles.shape[1:])
-    halves = [(slice(0, y), slice(0, x)), (slice(0, y), slice(x, None))]
-    halves += [(slice(y, None), columns) for _, columns in halves]
-    quarters = [tiles[:, rows, columns] for rows, columns in halves]
     square = float((_crossed(tiles) ** 2).mean())
-    finer = float(np.mean([(_crossed(q) ** 2).mean() for q in quarters])) / 4
+    finer = float(np.mean([(_crossed(q) ** 2).mean() for q in _quarters(tiles)])) / 4
     return math.sqrt(square + max(square - finer, 0.0))
 
 
-def _crossed(tiles: Floats) -> Floats:
+def _quarters(tiles: Floats) -> list[Floats]:
+    """Upper left, upper right, lower left and lower right quarter of every tile."""
     y, x = (n // 2 for n in tiles.shape[1:])
-    a, b = tiles[:, :y, :x].mean(axis=(1, 2)), tiles[:, :y, x:].mean(axis=(1, 2))
-    c, d = tiles[:, y:, :x].mean(axis=(1, 2)), tiles[:, y:, x:].mean(axis=(1, 2))
+    return [tiles[:, :y, :x], tiles[:, :y, x:], tiles[:, y:, :x], tiles[:, y:, x:]]
+
+
+def _crossed(tiles: Floats) -> Floats:
+    a, b, c, d = (quarter.mean(axis=(1, 2)) for quarter in _quarters(tiles))
     return np.asarray((a + d - b - c) / 4)
 
 
@@ -147,13 +148,8 @@ def _without_noise(means: Floats, noise: float) -> Floats:
     surface = (design @ np.linalg.lstsq(design, means.ravel(), rcond=None)[0]).reshape(means.shape)
     flat = float(means.mean())
     # no more of the surface, either, than noise leaves
-    bent = _shrunk(surface - flat, noise**2 * (len(powers) - 1))
-    return np.asarray(flat + bent + _shrunk(means - surface, noise**2 * (means.size - len(powers))))
-
-
-def _shrunk(part: Floats, noise: float) -> Floats:
-    power = float((part**2).sum())
-    return np.asarray(part * math.sqrt(max(1 - noise / power, 0.0) if power > 0 else 0.0))
+    bent = shrunk(surface - flat, noise**2 * (len(powers) - 1))
+    return np.asarray(flat + bent + shrunk(means - surface, noise**2 * (means.size - len(powers))))
 
 
 def _indices(means: Floats, level: float) -> tuple[Floats, Floats]:
