@@ -51,7 +51,6 @@ _IPEM = Source(document="IPEM Report 112", edition="2017", verified=False)
 _ROD_MM = 3.4  # the ring around it just stays inside the water at the corners of the grid
 _ROD_AREA_MM2 = (8.0, 130.0)
 _FEWEST_RODS = 7
-_EDGE_SHIFT_PX = 0.03
 _PLATE_ROWS_MM = 9.0
 _PLATE_REACH_MM = 57.0
 _BOTTLE_SHARE = 0.12
@@ -221,24 +220,25 @@ def _width_items(image: Floats, grid: ImageGrid, rods: tuple[Pose, Points]) -> I
             yield Item(
                 name=f"distance {way}, {name} line",
                 unit="mm",
-                algorithm="marker-centroid-1",
+                algorithm="rod-distance-2",
                 definition=_IPEM,
-                measure=lambda of=of, k=k: _with_ringing(of(points, k), math.sqrt(2), grid),  # type: ignore[misc]
+                measure=lambda of=of, k=k: dataclasses.replace(  # type: ignore[misc]
+                    of(points, k), algorithm="rod-distance-2"
+                ),
             )
-    length = 2 * ROD_STEP_MM
-    for name, field, unit, per_pixel in (
-        ("scale along the plates", "scale_x", "%", 100 / length),
-        ("scale across the plates", "scale_y", "%", 100 / length),
-        ("shear", "shear", "rad", 1 / length),
-        ("distortion", "root_mean_square", "mm", 1.0),
+    for name, field, unit in (
+        ("scale along the plates", "scale_x", "%"),
+        ("scale across the plates", "scale_y", "%"),
+        ("shear", "shear", "rad"),
+        ("distortion", "root_mean_square", "mm"),
     ):
         yield Item(
             name=name,
             unit=unit,
-            algorithm="marker-distortion-1",
+            algorithm="rod-distortion-2",
             definition=_IPEM,
-            measure=lambda field=field, per=per_pixel: _with_ringing(  # type: ignore[misc]
-                getattr(_bent(rods), field), per, grid
+            measure=lambda field=field: dataclasses.replace(  # type: ignore[misc]
+                getattr(_bent(rods), field), algorithm="rod-distortion-2"
             ),
         )
 
@@ -258,13 +258,6 @@ def _row(points: Points, k: int) -> Measurement:
 
 def _column(points: Points, k: int) -> Measurement:
     return distance(points, k, 6 + k)
-
-
-def _with_ringing(m: Measurement, per_pixel: float, grid: ImageGrid) -> Measurement:
-    """The ringing of the edge of the object moves a marker by a few hundredths of a pixel."""
-    assert m.uncertainty is not None
-    shift = per_pixel * _EDGE_SHIFT_PX * max(grid.spacing_mm)
-    return dataclasses.replace(m, uncertainty=math.hypot(m.uncertainty, shift))
 
 
 def _flood_items(series: Series, image: Floats, second: Floats | None, found: MrObject) -> Iterator[Item]:
