@@ -30,7 +30,9 @@ POSITION_DEFINITION = Source(
 POSITION_ALGORITHM = "crossed-wedges-half-height-2"
 _SMOOTHING_MM = 0.7
 _STEP_MM = 0.1
-_EDGE_SHIFT_PX = 0.02  # root mean square of the end of a bar without noise, from closed-form k-space, any pose
+_EDGE_SHIFT_PX = (
+    0.02  # root mean square of the end of a bar without noise, from closed-form k-space, any pose
+)
 
 
 def bar_length_difference(
