@@ -44,7 +44,8 @@ def test_the_depth_of_reverberations_and_the_segments_hold_the_truth(fall: float
     hits, reach = [], []
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        gains = {int(k): float(g) for k, g in zip(rng.choice(128, 6, replace=False), rng.uniform(-8, 0, 6))}
+        places, levels = rng.choice(128, 6, replace=False), rng.uniform(-8, 0, 6)
+        gains = {int(k): float(g) for k, g in zip(places, levels, strict=True)}
         twin = UsAirTwin(level_db=level, fall_db_per_mm=fall, gains_db=gains)
         report = report_of(twin, seed=seed + 50, n_elements=128)
         low, high = report["depth of reverberations"].interval(0.95)
@@ -86,14 +87,22 @@ def test_what_shows_no_reverberations_is_refused() -> None:
     tissue = field * np.exp(-GRID.coordinates_mm[0] / 4)[:, None] + 1e-3
     with pytest.raises(ValueError, match="no reverberations were found"):
         us_in_air(series_from_grid(tissue, GRID, modality="US"))
-    shallow = ImageGrid(shape=(260, 384), spacing_mm=(0.05, 0.1), center_mm=(7.0, 0.0))
-    with pytest.raises(ValueError, match="no reverberations were found"):
-        report_of(UsAirTwin(), grid=shallow)
+    with pytest.raises(ValueError, match="0 lines stand out"):
+        report_of(UsAirTwin(level_db=-30.0))
+
+
+def test_too_little_depth_costs_only_the_depth_of_reverberations() -> None:
+    shallow = ImageGrid(shape=(300, 384), spacing_mm=(0.05, 0.1), center_mm=(8.0, 0.0))
+    report = report_of(UsAirTwin(gains_db={30: -60.0}), grid=shallow, n_elements=128)
+    assert "above the lowest quarter" in report["depth of reverberations"].error
+    assert report["dead elements"].details["which"] == "30"
 
 
 def test_bad_arguments_are_named() -> None:
     twin = UsAirTwin()
-    with pytest.raises(ValueError, match="n_elements must not exceed the 384 columns of the picture, got 500"):
+    with pytest.raises(
+        ValueError, match="n_elements must not exceed the 384 columns of the picture, got 500"
+    ):
         report_of(twin, n_elements=500)
     with pytest.raises(ValueError, match="dead_db must lie below weak_db"):
         report_of(twin, dead_db=-2.0)

@@ -105,7 +105,8 @@ def test_a_dead_element_shows_as_a_shadow_with_its_place() -> None:
 def test_a_wrong_scale_is_found_and_fails_a_site_limit(tmp_path) -> None:
     site = tmp_path / "site.toml"
     site.write_text(
-        'who = "A. P."\nwhen = 2026-11-24\n[limits."horizontal distance error at 20 mm"]\nlower = -2.0\nupper = 2.0\n'
+        'who = "A. P."\nwhen = 2026-11-24\n[limits."horizontal distance error at 20 mm"]\n'
+        "lower = -2.0\nupper = 2.0\n"
     )
     file = tmp_path / "us.dcm"
     image = UsTwin(scale=(1.0, 1.03)).images(GRID, placement=PLACE, rng=np.random.default_rng(2))[0]
@@ -191,10 +192,16 @@ def test_a_phantom_that_looks_the_same_mirrored_is_refused() -> None:
     ("make", "rule"),
     [
         (lambda: UsTarget(center_mm=(1, 2), radius_mm=0.0, contrast_db=3.0), "radius_mm must be positive"),
-        (lambda: UsTarget(center_mm=(1, 2), radius_mm=1.0, contrast_db=math.nan), "contrast_db must be finite"),
+        (
+            lambda: UsTarget(center_mm=(1, 2), radius_mm=1.0, contrast_db=math.nan),
+            "contrast_db must be finite",
+        ),
         (lambda: dataclasses.replace(us_drawing(), wires_mm=((1, 2),)), "wires_mm must be five or more"),
         (lambda: dataclasses.replace(us_drawing(), targets=(3,)), "targets must be UsTarget, got 3"),
-        (lambda: dataclasses.replace(us_drawing(), uniform_mm=(1, 2, 3)), r"uniform_mm must be \(v, u, height"),
+        (
+            lambda: dataclasses.replace(us_drawing(), uniform_mm=(1, 2, 3)),
+            r"uniform_mm must be \(v, u, height",
+        ),
         (lambda: UsTwin(axial_fwhm_mm=-0.1), "axial_fwhm_mm must be positive, got -0.1"),
         (lambda: UsTwin(shadows={math.nan: 1.0}), "shadows must be finite"),
     ],

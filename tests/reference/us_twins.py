@@ -59,9 +59,7 @@ def us_placement(rng: np.random.Generator, *, shift_mm: float = 20.0) -> Placeme
 def us_twin(rng: np.random.Generator, noise_depth_mm: float, speed_m_s: float) -> UsTwin:
     """Scales off by up to 2 %, and depths by the speeds of sound."""
     off = 1 + rng.uniform(-0.02, 0.02, 2)
-    return UsTwin(
-        noise_depth_mm=noise_depth_mm, scale=(float(off[0]) * 1540.0 / speed_m_s, float(off[1]))
-    )
+    return UsTwin(noise_depth_mm=noise_depth_mm, scale=(float(off[0]) * 1540.0 / speed_m_s, float(off[1])))
 
 
 def drawn_us(rng: np.random.Generator, noise_depth_mm: float) -> tuple[UsScan, dict[str, float]]:
@@ -151,17 +149,17 @@ def moments(power: np.ndarray) -> tuple[float, float]:
 
 
 def rayleigh_contrast(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """CNR and gCNR of two regions of Rayleigh envelopes with these powers, in closed form and by integration."""
+    """CNR and gCNR of two regions of Rayleigh envelopes with these powers; gCNR by integration."""
     (m1, s1), (m2, s2) = moments(first), moments(second)
     cnr = abs(m1 - m2) / math.sqrt(s1 - m1**2 + s2 - m2**2)
     x = np.linspace(0, 5 * math.sqrt(max(first.max(), second.max())), 1500)[1:]
     densities = [
-        np.mean([2 * x / p * np.exp(-(x**2) / p) for p in np.quantile(part, (np.arange(40) + 0.5) / 40)], axis=0)
+        np.mean(
+            [2 * x / p * np.exp(-(x**2) / p) for p in np.quantile(part, (np.arange(40) + 0.5) / 40)], axis=0
+        )
         for part in (first, second)
     ]
     return cnr, 1 - float(np.minimum(*densities).sum() * (x[1] - x[0]))
-
-
 
 
 PROBE = LinearArray(n_elements=84, pitch_mm=0.6)
@@ -184,10 +182,13 @@ def drawn_us_channels(
 ) -> tuple[UsScan, dict[str, float]]:
     """Channel data of the twin beamformed with the speed of sound of the phantom.
 
-    True widths are those of every wire alone, contrasts those of the drawing: of the brighter targets, as side
-    lobes of three plane waves lift the darker ones.
+    True widths are those of every wire alone, contrasts those of the drawing: of the brighter targets, as
+    side lobes of three plane waves lift the darker ones.
     """
-    place, twin = us_placement(rng, shift_mm=2.0), UsTwin(axial_fwhm_mm=0.44, lateral_fwhm_mm=1.3, wire_db=30.0)
+    place, twin = (
+        us_placement(rng, shift_mm=2.0),
+        UsTwin(axial_fwhm_mm=0.44, lateral_fwhm_mm=1.3, wire_db=30.0),
+    )
     points = twin.scatterers(((3.0, 76.0), (-27.0, 27.0)), placement=place, density_per_mm2=20.0, rng=rng)
     image = beamformed(points, ECHO_GRID, SOUND_M_S)
     series = series_from_grid(image, ECHO_GRID, modality="US")

@@ -85,6 +85,7 @@ def grey_of(stored: npt.NDArray[Any], region: UsRegion, path: Path) -> npt.NDArr
     apart = picture.max(axis=-1) - picture.min(axis=-1) >= _ALMOST_GREY
     if apart.mean() > 1 - _MOST:
         raise ValueError(
-            f"{path} shows colour in {100 * apart.mean():.0f} % of the picture; only grey images can be measured"
+            f"{path} shows colour in {100 * apart.mean():.0f} % of the picture; "
+            "only grey images can be measured"
         )
     return np.asarray(picture[..., 1])

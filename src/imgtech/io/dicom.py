@@ -78,8 +78,8 @@ def read_series(
     the ones the reconstruction computed and the only ones that can be compared between series [1]_.
     Real World Value Mapping is not applied. Slices of a nuclear medicine volume lie where its slice vector
     says; its images that are not slices (detectors, projections) are numbered from 0. Of an ultrasound image
-    the largest region that the file calibrates is taken, in grey (three samples a pixel that are alike are one);
-    ``origin_mm`` holds the lateral place and the depth of its first pixel.
+    the largest region that the file calibrates is taken, in grey (three samples a pixel that are alike are
+    one); ``origin_mm`` holds the lateral place and the depth of its first pixel.
 
     Parameters
     ----------

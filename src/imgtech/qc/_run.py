@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,11 @@ from imgtech.qc.protocols.pet_nema_iq import (
     pet_nema_iq,
 )
 from imgtech.qc.protocols.planar_xray import PLANAR_EDITIONS, PLANAR_MODALITIES, planar_xray
+from imgtech.qc.protocols.site import SITE_EDITIONS, site
 from imgtech.qc.protocols.us_in_air import US_AIR_EDITIONS, us_in_air
 from imgtech.qc.protocols.us_multipurpose import US_EDITIONS, us_multipurpose
 from imgtech.qc.report import Report
+from imgtech.qc.site_phantom import read_site_phantom
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class _Protocol:
     takes_repeat: bool = False
     in_time: bool = False
     settings: tuple[str, ...] = ()
+    takes_phantom: bool = False
 
 
 _STACK = (5, 10_000)
@@ -135,6 +138,14 @@ _PROTOCOLS = {
         measure=us_in_air,
         settings=("n_elements", "weak_db", "dead_db", "db_per_level"),
     ),
+    "site": _Protocol(
+        editions=SITE_EDITIONS,
+        modalities=(),
+        n_images=(1, 10_000),
+        measure=site,
+        takes_repeat=True,
+        takes_phantom=True,
+    ),
     "us-multipurpose": _Protocol(
         editions=tuple(US_EDITIONS),
         modalities=("US",),
@@ -183,6 +194,7 @@ def run(
     baselines: str | Path | None = None,
     repeat: str | Path | None = None,
     settings: Mapping[str, float] | None = None,
+    phantom: str | Path | None = None,
 ) -> Report:
     """Read a scan and measure it by a phantom protocol.
 
@@ -212,6 +224,9 @@ def run(
     settings : mapping of str to float, optional
         Numbers that the files do not tell, by the name of the argument of the protocol's function, such as
         ``phantom_speed_m_s``.
+    phantom : str or pathlib.Path, optional
+        YAML file that describes a site's own phantom, for the protocol ``site``; see
+        :func:`imgtech.qc.site_phantom.read_site_phantom`.
 
     Returns
     -------
@@ -221,8 +236,8 @@ def run(
     Raises
     ------
     ValueError
-        If the protocol, edition, decision rule or a setting is unknown, the files cannot be read, or they do not show
-        the phantom.
+        If the protocol, edition, decision rule or a setting is unknown, the files cannot be read, or they
+        do not show the phantom.
 
     Examples
     --------
@@ -236,6 +251,14 @@ def run(
     rule = rule_by_name(decision_rule)
     own = read_baselines(baselines) if baselines is not None else None
     chosen = known.editions[-1] if edition is None else one_of("edition", edition, known.editions)
+    if known.takes_phantom != (phantom is not None):
+        must = "must be given with" if known.takes_phantom else "must not be given with"
+        raise ValueError(f"phantom {must} the protocol {protocol}, got {phantom}")
+    if phantom is not None:
+        described = read_site_phantom(phantom)
+        known = replace(
+            known, modalities=(described.modality,), measure=partial(known.measure, phantom=described)
+        )
     if repeat is not None and not known.takes_repeat:
         raise ValueError(f"repeat must not be given: {protocol} has no use for a second scan, got {repeat}")
     more: dict[str, Any] = dict(settings or {})

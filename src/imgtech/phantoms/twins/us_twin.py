@@ -175,8 +175,8 @@ class UsTwin:
         Returns
         -------
         Scatterers
-            Points of the tissue, of one strength and random sign, and the wires: ``wire_db`` over the root mean square of speckle for a point
-            response of the widths at the focus.
+            Points of the tissue, of one strength and random sign, and the wires: ``wire_db`` over the root
+            mean square of speckle for a point response of the widths at the focus.
         """
         (top, bottom), (left, right) = region_mm
         density = positive("density_per_mm2", density_per_mm2)

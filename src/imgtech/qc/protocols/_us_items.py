@@ -36,7 +36,9 @@ Bools = npt.NDArray[np.bool_]
 
 IEC = Source(document="IEC 61391-1", edition="2006", clause="distances and point spread", verified=False)
 AAPM = Source(
-    document="Goodsitt et al., Med Phys 25:1385 (AAPM Ultrasound Task Group 1)", edition="1998", verified=False
+    document="Goodsitt et al., Med Phys 25:1385 (AAPM Ultrasound Task Group 1)",
+    edition="1998",
+    verified=False,
 )
 PENETRATION = Source(document="IEC 61391-2", edition="2010", clause="7.1", verified=False)
 POSE = Source(document="imgtech us-multipurpose", edition="1", clause="pose", verified=True)
@@ -251,9 +253,7 @@ def _target(scene: UsScene, target: UsTarget, number: int) -> Iterator[Item]:
         ("gCNR", "1", "gcnr-cross-fitted-1", lambda: gcnr(image, disk, around)),
     )
     for kind, unit, algorithm, measure in kinds:
-        yield Item(
-            name=f"{kind} {label}", unit=unit, algorithm=algorithm, definition=AAPM, measure=measure
-        )
+        yield Item(name=f"{kind} {label}", unit=unit, algorithm=algorithm, definition=AAPM, measure=measure)
 
 
 def _cut(image: Floats, *regions: Bools) -> tuple[Floats, ...]:
@@ -289,7 +289,7 @@ def _speckle(scene: UsScene) -> Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class _Strip:
-    """Levels of a strip in dB: all depths, its uncertainty, and the two halves of the depths by themselves."""
+    """Levels of a strip in dB: of all depths with its uncertainty, and of the two halves of the depths."""
 
     x_mm: float
     level_db: float
@@ -382,12 +382,12 @@ def _penetration(scene: UsScene) -> Measurement:
     grid = ImageGrid(
         shape=(last - first, scene.grid.shape[1]),
         spacing_mm=scene.grid.spacing_mm,
-        center_mm=(float(y[first] + (last - first - 1) / 2 * dy), scene.grid.center_mm[1]),
+        center_mm=(float(y[first] + (last - first - 1) / 2 * dy), 0.0),
     )
     pictures = [_filled(image[part], scene.plain[part]) for image in scene.envelopes.images]
     if scene.noise is not None:
         return penetration_depth(pictures[0], scene.noise[part], grid, window_mm=_WINDOW_MM)
-    return penetration_depth_by_correlation(*pictures[:2], grid, window_mm=_WINDOW_MM)
+    return penetration_depth_by_correlation(pictures[0], pictures[1], grid, window_mm=_WINDOW_MM)
 
 
 def _filled(image: Floats, plain: Bools) -> Floats:

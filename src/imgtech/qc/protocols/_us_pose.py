@@ -33,8 +33,8 @@ SEARCH_MM = (2.5, 4.0)
 class UsPose:
     """Where a phantom lies in an ultrasound image, and how far its scale is off.
 
-    A point ``(v, u)`` lies at ``y = y0 + sy (u s + v c)`` and ``x = x0 + sx (u c - v s)`` with ``c, s`` those of
-    the angle; u changes its sign first where the image is mirrored.
+    A point ``(v, u)`` lies at ``y = y0 + sy (u s + v c)`` and ``x = x0 + sx (u c - v s)`` with ``c, s`` those
+    of the angle; u changes its sign first where the image is mirrored.
     """
 
     center_mm: tuple[float, float]
@@ -75,12 +75,13 @@ def find_phantom(
     needed = max(_FEWEST, math.ceil(_SHARE * expected))
     if hits < needed:
         raise ValueError(
-            f"no {drawing.name} ultrasound phantom was found: {hits} of its wires fit the {len(places)} bright "
-            f"points, {needed} of {expected} in the picture must"
+            f"no {drawing.name} ultrasound phantom was found: {hits} of its wires fit the {len(places)} "
+            f"bright points, {needed} of {expected} in the picture must"
         )
     if other >= hits:
         raise ValueError(
-            f"which side of the {drawing.name} phantom is left cannot be told: {hits} wires fit either way round"
+            f"which side of the {drawing.name} phantom is left cannot be told: {hits} wires fit either way "
+            "round"
         )
     angle, mirrored, center = start
     found: dict[int, PointTarget] = {}
@@ -99,8 +100,8 @@ def find_phantom(
     if len(found) < _FEWEST:
         why = next(iter(lost.values()), "")
         raise ValueError(
-            f"the {drawing.name} ultrasound phantom was found, but of its wires {len(found)} can be measured, "
-            f"{_FEWEST} must: {why}"
+            f"the {drawing.name} ultrasound phantom was found, but of its wires {len(found)} can be "
+            f"measured, {_FEWEST} must: {why}"
         )
     return _fit(found, lost, wires, start, depth_scale, expected)
 
@@ -133,7 +134,7 @@ Start = tuple[float, bool, Floats]
 def _match(
     places: Floats, wires: Floats, grid: ImageGrid, seen: Bools, stretch: Floats
 ) -> tuple[tuple[int, int, Start], int]:
-    """Best pose by number of wires that lie on a bright point, and the number of the best mirror image of it."""
+    """Best pose by number of wires on a bright point, and that number of its best mirror image."""
     results: dict[bool, tuple[float, int, int, Start]] = {}
     n = len(places)
     first, second = (k.ravel() for k in np.indices((n, n)))
@@ -176,7 +177,9 @@ def _score(
     return int(hits.sum()), -float(away[hits].mean()) if hits.any() else 0.0, int(shown.sum())
 
 
-def inside(points_mm: Floats, grid: ImageGrid, seen: Bools, margin_mm: tuple[float, float] = SEARCH_MM) -> Bools:
+def inside(
+    points_mm: Floats, grid: ImageGrid, seen: Bools, margin_mm: tuple[float, float] = SEARCH_MM
+) -> Bools:
     """Which points lie in the picture with a margin."""
     good = np.ones(len(points_mm), dtype=bool)
     index = []

@@ -42,7 +42,7 @@ class Envelopes:
     db_per_level : float or None
         Decibels of one grey level; None where the series held an envelope.
     relative_uncertainty : float
-        Relative standard uncertainty of a number of decibels: of the grey scale where speckle told it, else 0.
+        Relative standard uncertainty of decibels: that of the grey scale where speckle told it, else 0.
     from_speckle : bool
         Whether the speckle told it.
     """
@@ -63,9 +63,7 @@ def us_grid(series: Series) -> ImageGrid:
             (series.origin_mm[1], series.origin_mm[0]), series.grid.shape, series.spacing_mm, strict=True
         )
     ]
-    return ImageGrid(
-        shape=series.grid.shape, spacing_mm=series.spacing_mm, center_mm=(middle[0], middle[1])
-    )
+    return ImageGrid(shape=series.grid.shape, spacing_mm=series.spacing_mm, center_mm=(middle[0], middle[1]))
 
 
 def us_envelopes(series: Series, others: list[Series], db_per_level: float | None) -> Envelopes:
@@ -89,7 +87,12 @@ def us_envelopes(series: Series, others: list[Series], db_per_level: float | Non
                 f"db_per_level must not be given: the series holds an envelope, got {db_per_level}"
             )
         return Envelopes(
-            images=stack, grid=grid, seen=seen, db_per_level=None, relative_uncertainty=0.0, from_speckle=False
+            images=stack,
+            grid=grid,
+            seen=seen,
+            db_per_level=None,
+            relative_uncertainty=0.0,
+            from_speckle=False,
         )
     if stack.max() == 0:
         raise ValueError("series must show something, got an image of zeros")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +50,8 @@ def us_in_air(
 ) -> Report:
     """Measure the image of a clean probe in air.
 
-    The lines that the front of the probe reverberates are as even as its elements. Every row is set against its
-    own median, so that neither the fall of the lines nor the depth gain counts.
+    The lines that the front of the probe reverberates are as even as its elements. Every row is set against
+    its own median, so that neither the fall of the lines nor the depth gain counts.
 
     Parameters
     ----------
@@ -62,21 +63,22 @@ def us_in_air(
         Elements across the picture, whose numbers are then named, counted from 0 at the left; columns of the
         picture by default.
     weak_db, dead_db : float, optional
-        Levels against the neighbours below which an element is weak, and dead. A beam of several elements shows a
-        dead one as a weak place.
+        Levels against the neighbours below which an element is weak, and dead. A beam of several elements
+        shows a dead one as a weak place.
     db_per_level : float, optional
         Decibels of one grey level; must be given where the series holds grey levels.
 
     Returns
     -------
     Report
-        Dead and weak elements with their numbers, evenness of the elements, levels of five segments, and the depth
-        to which the lines reach; with a picture.
+        Dead and weak elements with their numbers, evenness of the elements, levels of five segments, and the
+        depth to which the lines reach; with a picture.
 
     Raises
     ------
     ValueError
-        If the series is not one ultrasound image, shows no lines along the probe, or an argument is out of range.
+        If the series is not one ultrasound image, shows no lines along the probe, or an argument is out of
+        range.
 
     Notes
     -----
@@ -177,7 +179,7 @@ class _Air:
     def elements(self) -> ElementLevels:
         """Levels of the elements against their neighbours."""
         edges = np.rint(np.linspace(0, self.grid.shape[1], self.n + 1)).astype(int)
-        parts = [correlated_mean(self.levels[:, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        parts = [correlated_mean(self.levels[:, a:b]) for a, b in pairwise(edges)]
         means = np.maximum([m.value for m in parts], 1e-12)
         decibels = _DB * np.log(means)
         usual = [
@@ -250,7 +252,7 @@ def _unevenness(air: _Air) -> Measurement:
 
 
 def _segment(air: _Air, k: int) -> Measurement:
-    """Mean power of a fifth of the columns against that of all; the uncertainty is that of the noise along depth."""
+    """Mean power of a fifth of the columns against that of all; its uncertainty is that of the noise."""
     edges = np.rint(np.linspace(0, air.grid.shape[1], _SEGMENTS + 1)).astype(int)
     part, whole = air.levels[:, edges[k] : edges[k + 1]], air.levels
     rest = part - part.mean(axis=0)
@@ -276,7 +278,8 @@ def _reach(air: _Air) -> Measurement:
     last = air.grid.shape[0] * (1 - _BARE)
     if air.lines[-1] >= last:
         raise ValueError(
-            "the lines must end above the lowest quarter of the picture, which tells the noise; take more depth"
+            "the lines must end above the lowest quarter of the picture, which tells the noise; "
+            "take more depth"
         )
     y, dy = air.grid.coordinates_mm[0], air.grid.spacing_mm[0]
     depths, levels = [], []
@@ -327,5 +330,3 @@ def _marks(air: _Air, weak_db: float) -> Iterator[Outline]:
     for i in weak:
         corners = [(y[0], edges[i]), (y[0], edges[i + 1]), (y[-1], edges[i + 1]), (y[-1], edges[i])]
         yield path(air.grid, [(float(a), float(b)) for a, b in corners], str(i))
-
-

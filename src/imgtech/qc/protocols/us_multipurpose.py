@@ -52,8 +52,8 @@ def us_multipurpose(
     drawing : UsDrawing, optional
         The phantom; :func:`imgtech.phantoms.twins.us_drawing` by default.
     db_per_level : float, optional
-        Decibels of one grey level, 60/255 for a dynamic range of 60 dB. Found from the speckle where not given;
-        speckle SNR and CNR are then left to say so.
+        Decibels of one grey level, 60/255 for a dynamic range of 60 dB. Found from the speckle where not
+        given; speckle SNR and CNR are then refused.
     scanner_speed_m_s : float, optional
         Speed of sound that the scanner, or beamformer, reckons with.
     phantom_speed_m_s : float, optional
@@ -62,8 +62,8 @@ def us_multipurpose(
     Returns
     -------
     Report
-        Roll, distance errors, widths of the wires against depth, contrast, CNR and gCNR of every target, speckle
-        SNR, lateral non-uniformity, shadows, depth of penetration; with a picture.
+        Roll, distance errors, widths of the wires against depth, contrast, CNR and gCNR of every target,
+        speckle SNR, lateral non-uniformity, shadows, depth of penetration; with a picture.
 
     Raises
     ------
