@@ -101,7 +101,7 @@ class SlicePlane(ArrayValue):
     @property
     def normal(self) -> npt.NDArray[np.float64]:
         """Unit vector at right angles to the plane: row cross column."""
-        return np.cross(self.row, self.column)
+        return np.cross(self.row, self.column) + 0.0
 
     def position_mm(self, y_mm: float, x_mm: float) -> npt.NDArray[np.float64]:
         """Patient coordinates of a point of the image grid.

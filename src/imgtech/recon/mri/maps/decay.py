@@ -121,7 +121,7 @@ def t2_star_map(
     >>> images = 100.0 * np.exp(-times_s / 0.025)[:, None, None] * np.ones((4, 2, 3))
     >>> found = t2_star_map(images, times_s, sigma=0.5, noise="gaussian")
     >>> print(found.time_s.round(6)[0, 0], found.time_uncertainty_s.round(6)[0, 0])
-    0.025 0.00025
+    0.025 0.000355
     """
     return _decay(images, echo_times_s, sigma, noise, mask)
 
