@@ -10,6 +10,8 @@ from imgtech.geometry.mri import Trajectory
 from imgtech.geometry.planes import SlicePlane
 from imgtech.geometry.probes import ConvexArray, ElementArray, MatrixArray
 from imgtech.geometry.scan_grids import PolarGrid, ScanLines
+from imgtech.geometry.spirals import spiral
+from imgtech.geometry.trajectories import echo_planar, kooshball, stacked
 from imgtech.geometry.transmits import Photoacoustic, PointSources, SphericalWaves
 from imgtech.geometry.ultrasound import LinearArray, PlaneWaves
 
@@ -32,6 +34,10 @@ __all__ = [
     "SphericalWaves",
     "Trajectory",
     "delayed_positions",
+    "echo_planar",
+    "kooshball",
     "sample_positions",
+    "spiral",
+    "stacked",
     "trapezoid_positions",
 ]

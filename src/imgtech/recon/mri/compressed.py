@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft as scipy_fft
 
-from imgtech._core.extras import require
 from imgtech._core.jit import thread_count
-from imgtech._core.validate import Array, ComplexArray, complex_image, count, not_negative
+from imgtech._core.validate import Array, ComplexArray, complex_image, not_negative
 from imgtech.recon.linop import LinearOperator
-from imgtech.recon.solvers import Gradient, Solution, fista
+from imgtech.recon.mri._kernels_coils import from_coils, subtract_data, to_coils
+from imgtech.recon.mri._wavelets import WaveletShrinkage
+from imgtech.recon.solvers import Gradient, Solution
+from imgtech.recon.solvers.proximal import fista_of
+from imgtech.recon.solvers.solution import Stopping
 
 _INNER = 8  # steps of the projection in every iteration
-_TURN = 0.6180339887498949  # of the golden ratio: shifts in this step cover all places evenly
+_WORK = 4  # elementary updates a sample
 
 
 def l1_wavelet(
@@ -95,43 +99,8 @@ def l1_wavelet(
     True
     """
     operator, data, strength = _problem(kspace, sampled, maps, regularization)
-    pywt: Any = require("pywt", "mri")
-    if wavelet not in pywt.wavelist(kind="discrete") or not pywt.Wavelet(wavelet).orthogonal:
-        raise ValueError(f"wavelet must be an orthogonal wavelet of PyWavelets, got {wavelet!r}")
-    shape = operator.input_shape
-    most = int(pywt.dwt_max_level(min(shape), wavelet))
-    if most < 1:
-        raise ValueError(f"wavelet must fit into an image of {shape}, got {wavelet!r}")
-    levels = min(4, most) if n_levels is None else count("n_levels", n_levels)
-    if levels > most:
-        raise ValueError(f"n_levels must be at most {most} for {wavelet} in an image {shape}, got {levels}")
-    block = 2**levels
-    padded = np.zeros([-(-n // block) * block for n in shape], data.dtype)
-    counter = [0]
-
-    def proximal(x: Array, step: Array) -> Array:
-        counter[0] += 1
-        turn = counter[0] * _TURN % 1.0
-        shift = int(turn * block), int(turn * 7 % 1.0 * block)
-        padded[...] = 0
-        padded[: shape[0], : shape[1]] = x
-        coarse, *details = pywt.wavedec2(
-            np.roll(padded, shift, (0, 1)), wavelet, mode="periodization", level=levels
-        )
-        least = data.real.dtype.type(strength * float(step))
-        shrunk = [tuple(_shrink(band, least) for band in level) for level in details]
-        back = pywt.waverec2([coarse, *shrunk], wavelet, mode="periodization")
-        back = np.roll(back, (-shift[0], -shift[1]), (0, 1))
-        return np.asarray(back[: shape[0], : shape[1]])
-
-    return fista(
-        operator,
-        data,
-        proximal=proximal,
-        step=1 / operator.norm_bound**2,
-        n_iter=n_iter,
-        tolerance=tolerance,
-    )
+    shrinkage = WaveletShrinkage(operator.input_shape, data.dtype, wavelet, n_levels, strength)
+    return _minimum(operator, data, shrinkage, n_iter, tolerance)
 
 
 def total_variation(
@@ -199,14 +168,8 @@ def total_variation(
     True
     """
     operator, data, strength = _problem(kspace, sampled, maps, regularization)
-    return fista(
-        operator,
-        data,
-        proximal=_TotalVariation(operator.input_shape, strength, data.dtype),
-        step=1 / operator.norm_bound**2,
-        n_iter=n_iter,
-        tolerance=tolerance,
-    )
+    proximal = _TotalVariation(operator.input_shape, strength, data.dtype)
+    return _minimum(operator, data, proximal, n_iter, tolerance)
 
 
 class _TotalVariation:
@@ -237,10 +200,6 @@ class _CoilFourier(LinearOperator):
 
     maps: ComplexArray
     sampled: npt.NDArray[np.floating[Any]]
-    conjugate: ComplexArray = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "conjugate", self.maps.conj())
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -256,17 +215,59 @@ class _CoilFourier(LinearOperator):
         return float(np.sqrt(np.sum(np.abs(self.maps) ** 2, axis=0).max()))
 
     def forward(self, x: npt.ArrayLike) -> ComplexArray:
-        image = scipy_fft.ifftshift(np.asarray(x))
-        out = scipy_fft.fft2(self.maps * image, norm="ortho", overwrite_x=True, workers=thread_count())
+        image = np.ascontiguousarray(x, dtype=self.maps.dtype)
+        out = np.empty(self.maps.shape, self.maps.dtype)
+        to_coils.sized(_WORK * out.size)(image, self.maps, out)
+        out = scipy_fft.fft2(out, norm="ortho", overwrite_x=True, workers=thread_count())
         out *= self.sampled
         return np.asarray(out)
 
     def adjoint(self, y: npt.ArrayLike) -> ComplexArray:
-        images = scipy_fft.ifft2(
-            np.asarray(y) * self.sampled, norm="ortho", overwrite_x=True, workers=thread_count()
+        return self._combined(np.asarray(y, dtype=self.maps.dtype) * self.sampled)
+
+    def _combined(self, kspace: ComplexArray) -> ComplexArray:
+        """The adjoint of samples that are zero where nothing was sampled; uses them up."""
+        images = scipy_fft.ifft2(kspace, norm="ortho", overwrite_x=True, workers=thread_count())
+        out = np.empty(self.input_shape, self.maps.dtype)
+        from_coils.sized(_WORK * images.size)(images, self.maps, out)
+        return out
+
+
+class _Fit:
+    """Distance of an image from the data at the sampled places, and its gradient; all in one array."""
+
+    def __init__(self, operator: _CoilFourier, data: ComplexArray) -> None:
+        self.operator, self.data = operator, data
+        self.difference = np.empty_like(data)
+
+    def residual(self, x: Array) -> float:
+        maps, work = self.operator.maps, _WORK * self.data.size
+        to_coils.sized(work)(x, maps, self.difference)
+        self.difference = scipy_fft.fft2(
+            self.difference, norm="ortho", overwrite_x=True, workers=thread_count()
         )
-        images *= self.conjugate
-        return np.asarray(scipy_fft.fftshift(images.sum(axis=0)))
+        squares = np.empty(len(maps) * len(x))
+        subtract_data.sized(work)(self.difference, self.operator.sampled, self.data, squares)
+        return float(np.sqrt(squares.sum()))
+
+    def gradient(self) -> Array:
+        return self.operator._combined(self.difference)
+
+
+def _minimum(
+    operator: _CoilFourier,
+    data: ComplexArray,
+    proximal: Callable[[Array, Array], Array],
+    n_iter: int,
+    tolerance: float,
+) -> Solution:
+    return fista_of(
+        _Fit(operator, data),
+        np.zeros(operator.input_shape, data.dtype),
+        proximal=proximal,
+        step=np.asarray(1 / operator.norm_bound**2, data.real.dtype),
+        stopping=Stopping(n_iter=n_iter, tolerance=tolerance, discrepancy=0.0),
+    )
 
 
 def _problem(
@@ -293,9 +294,3 @@ def _problem(
     )
     largest = float(np.abs(operator.adjoint(kept)).max())
     return operator, kept, not_negative("regularization", regularization) * largest
-
-
-def _shrink(values: Array, least: np.floating[Any]) -> Array:
-    power = values.real**2 + values.imag**2
-    np.maximum(power, np.finfo(power.dtype).tiny, out=power)
-    return np.asarray(values * np.maximum(1 - least / np.sqrt(power), 0))
