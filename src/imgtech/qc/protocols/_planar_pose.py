@@ -80,6 +80,21 @@ def fit_planar(
         sound = (inside.mean(axis=1) >= _REACH) & (spread > 0)
         return np.where(sound, (seen * drawn).sum(axis=1) / np.where(spread > 0, spread, 1.0), 0.0)
 
+    def correlations(p: Floats, mirrored: bool, smooth: Floats, turns: Floats) -> Floats:
+        """At several rotations of one centre and unit; 0 where too much of the drawing leaves the image."""
+        y, x = _placed(points, p, mirrored, turns)
+        rows, columns = grid_indices(grid, y, x)
+        inside = (rows > 0) & (columns > 0) & (rows < image.shape[0] - 1) & (columns < image.shape[1] - 1)
+        values = ndimage.map_coordinates(smooth, np.stack([rows, columns]), order=1, mode="nearest")
+        n = np.maximum(inside.sum(axis=1), 1)
+        seen, drawn = (
+            np.where(inside, a - np.sum(a * inside, axis=1, keepdims=True) / n[:, None], 0.0)
+            for a in (values, np.broadcast_to(levels, values.shape))
+        )
+        spread = np.sqrt((seen**2).sum(axis=1) * (drawn**2).sum(axis=1))
+        sound = (inside.mean(axis=1) >= _REACH) & (spread > 0)
+        return np.where(sound, (seen * drawn).sum(axis=1) / np.where(spread > 0, spread, 1.0), 0.0)
+
     def correlation(p: Floats, mirrored: bool, smooth: Floats) -> float:
         return float(correlations(p, mirrored, smooth, p[2:3])[0])
 
