@@ -7,6 +7,7 @@ from .dicom import read_series as read_series
 from .dicom_out import write_series as write_series
 from .nifti import read_nifti as read_nifti
 from .nifti import write_nifti as write_nifti
+from .oriented import series_from_planes as series_from_planes
 from .series import Series as Series
 from .series import SeriesInfo as SeriesInfo
 from .series import SeriesTags as SeriesTags
