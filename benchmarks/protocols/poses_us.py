@@ -2,9 +2,9 @@
 
 ``python benchmarks/protocols/poses_us.py [--only ...]``: turned by up to 5 degrees, up to 20 mm to either
 side (what leaves the picture is left out of the report), mirrored or not, scales off by up to 2 %, sound
-speeds of 1500 to 1560 m/s. Directly as envelopes at two noise levels, as grey levels whose scale is told or
-found, and through channel data and the beamformer. Truth: the closed form of the twin; through channel data the width of
-one wire alone.
+speeds of 1500 to 1560 m/s. Directly as envelopes at two noise levels, as grey levels whose scale is told
+or found, and through channel data and the beamformer. Truth: the closed form of the twin; through channel
+data the width of one wire alone.
 """
 
 from __future__ import annotations
