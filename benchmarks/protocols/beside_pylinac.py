@@ -43,7 +43,10 @@ class Peer:
 
     def __init__(self, python: str) -> None:
         self._process = subprocess.Popen(
-            [python, str(HERE / "worker_pylinac.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python, str(HERE / "worker_pylinac.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.version = f"pylinac {self.ask('', '')}"
 
