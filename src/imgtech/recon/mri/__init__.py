@@ -5,6 +5,7 @@ from imgtech.recon.mri.cg_sense import cg_sense
 from imgtech.recon.mri.combine import CompressedCoils, compress_coils, roemer_combine
 from imgtech.recon.mri.compressed import l1_wavelet, total_variation
 from imgtech.recon.mri.delays import GradientDelays, gradient_delays
+from imgtech.recon.mri.density import pipe_menon_density, voronoi_density
 from imgtech.recon.mri.espirit import espirit_maps, projection_residual
 from imgtech.recon.mri.fft import image_to_kspace, kspace_to_image
 from imgtech.recon.mri.ghost import GhostPhase, correct_ghost, ghost_phase, navigator_phase
@@ -43,6 +44,7 @@ __all__ = [
     "noise_covariance",
     "paravision_images",
     "partial_fourier",
+    "pipe_menon_density",
     "prewhiten",
     "projection_residual",
     "pseudo_replicas",
@@ -53,4 +55,5 @@ __all__ = [
     "sense",
     "snr_units",
     "total_variation",
+    "voronoi_density",
 ]
