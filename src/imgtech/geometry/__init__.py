@@ -7,6 +7,7 @@ from imgtech.geometry.epi import delayed_positions, trapezoid_positions
 from imgtech.geometry.fan import FanBeam
 from imgtech.geometry.grid import ImageGrid, sample_positions
 from imgtech.geometry.mri import Trajectory
+from imgtech.geometry.planes import SlicePlane
 from imgtech.geometry.probes import ConvexArray, ElementArray, MatrixArray
 from imgtech.geometry.scan_grids import PolarGrid, ScanLines
 from imgtech.geometry.spirals import spiral
@@ -29,6 +30,7 @@ __all__ = [
     "PointSources",
     "PolarGrid",
     "ScanLines",
+    "SlicePlane",
     "SphericalWaves",
     "Trajectory",
     "delayed_positions",
