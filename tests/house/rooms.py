@@ -26,6 +26,7 @@ PUBLIC_ROOMS = (
     "imgtech.recon.ct.corrections",
     "imgtech.recon.gridding",
     "imgtech.recon.mri",
+    "imgtech.recon.mri.maps",
     "imgtech.recon.solvers",
     "imgtech.recon.ultrasound",
     "imgtech.qc",

@@ -209,3 +209,25 @@ def test_sequences_that_are_not_cartesian_are_refused():
     )
     with pytest.raises(ValueError, match="same positions"):
         labelled_by(spokes, source="", readouts=readouts, noise=None, header={})
+
+
+@pytest.mark.parametrize("name", ["siemens_gre", "siemens_epi_ramp"])
+def test_the_plane_of_a_slice_is_that_of_the_protocol(data, name):
+    """Quaternion against the normal and the in-plane rotation of zero: phase encoding along A-P."""
+    scan = read_siemens(data(f"mri_raw/{name}.dat"))
+    piece = scan.header["MeasYaps"]["sSliceArray"]["asSlice"][0]
+    (plane,) = scan.planes
+    normal = np.array([piece["sNormal"].get(axis, 0.0) for axis in ("dSag", "dCor", "dTra")])
+    position = [piece["sPosition"][axis] for axis in ("dSag", "dCor", "dTra")]
+    np.testing.assert_allclose(plane.normal, -normal, atol=1e-6)
+    np.testing.assert_allclose(plane.center_mm, position, atol=1e-4)
+    phase = np.array([0.0, normal[2], -normal[1]]) / np.hypot(normal[1], normal[2])
+    np.testing.assert_allclose(plane.column, -phase, atol=1e-6)
+    np.testing.assert_allclose(plane.row, [1.0, 0.0, 0.0], atol=1e-6)
+
+
+def test_timings_and_frequency_of_the_protocol(data):
+    scan = read_siemens(data("mri_raw/siemens_gre.dat"))
+    assert scan.echo_times_s == pytest.approx((0.003,))
+    assert scan.repetition_time_s == pytest.approx(0.010)
+    assert scan.frequency_hz == 123263034.0

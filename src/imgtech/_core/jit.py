@@ -6,7 +6,9 @@ cache on disk sees changes in that file only. The first call compiles; the resul
 (beside the source, or in the user's cache folder where the installation cannot be written, or only in
 memory where neither can), so the next process starts warm.
 
-The floating-point flags allow reordering and contraction but keep NaN and infinity meaningful.
+The floating-point flags allow reordering and contraction but keep NaN and infinity meaningful. They leave
+the last bits to the compiler, which may choose differently for the two variants of a kernel where it does not
+inline a helper; kernels and helpers marked ``exact`` are compiled without the flags.
 """
 
 from __future__ import annotations
@@ -33,14 +35,15 @@ class Kernel:
     threads queue behind one lock, since not every threading layer of Numba may be entered twice.
     """
 
-    def __init__(self, function: FunctionType, parallel: bool) -> None:
+    def __init__(self, function: FunctionType, parallel: bool, exact: bool = False) -> None:
         self.py_func = function
+        self.exact = exact
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
-        self.serial = _compile(function, parallel=False)
+        self.serial = _compile(function, False, exact)
         # The disk cache does not tell flags apart, so the second variant gets a name of its own.
-        self.parallel = _compile(_renamed(function, "_parallel"), parallel=True) if parallel else None
+        self.parallel = _compile(_renamed(function, "_parallel"), True, exact) if parallel else None
 
     def __call__(self, *args: Any) -> None:
         if self.parallel is None or numba.get_num_threads() == 1:
@@ -57,21 +60,32 @@ class Kernel:
         return f"<kernel {self.__module__}.{self.__name__}>"
 
 
-def kernel(function: Callable[..., None] | None = None, *, parallel: bool = False) -> Any:
-    """Compile a kernel; with ``parallel=True`` its ``prange`` loops run on all threads."""
+def kernel(
+    function: Callable[..., None] | None = None, *, parallel: bool = False, exact: bool = False
+) -> Any:
+    """Compile a kernel; with ``parallel=True`` its ``prange`` loops run on all threads.
+
+    With ``exact=True`` every operation is rounded as written, so that both variants give the same bits.
+    """
     if function is None:
-        return lambda f: Kernel(f, parallel)
-    return Kernel(function, parallel)  # type: ignore[arg-type]
+        return lambda f: Kernel(f, parallel, exact)
+    return Kernel(function, parallel, exact)  # type: ignore[arg-type]
 
 
-def helper(function: Callable[..., Any]) -> Any:
+def helper(function: Callable[..., Any] | None = None, *, exact: bool = False) -> Any:
     """Compile a function that kernels of the same file call (inlined by LLVM, may return a value)."""
-    return numba.njit(fastmath=set(FASTMATH), error_model="numpy", nogil=True)(function)
+    if function is None:
+        return lambda f: helper(f, exact=exact)
+    return numba.njit(fastmath=_flags(exact), error_model="numpy", nogil=True)(function)
 
 
-def _compile(function: FunctionType, parallel: bool) -> Any:
+def _flags(exact: bool) -> set[str]:
+    return set() if exact else set(FASTMATH)
+
+
+def _compile(function: FunctionType, parallel: bool, exact: bool) -> Any:
     options: dict[str, Any] = {
-        "fastmath": set(FASTMATH),
+        "fastmath": _flags(exact),
         "error_model": "numpy",
         "nogil": True,
         "parallel": parallel,

@@ -70,14 +70,18 @@ class Trajectory(ArrayValue):
         return cls.cartesian(grid.shape, spacing_mm=grid.spacing_mm)
 
     @classmethod
-    def radial(cls, n_spokes: int, n_samples: int, *, spacing_mm: float, golden: bool = False) -> Trajectory:
+    def radial(
+        cls, n_spokes: int, n_samples: int, *, spacing_mm: float, golden: bool | int = False
+    ) -> Trajectory:
         r"""Spokes through the centre of k-space, as data of shape ``(spoke, sample)``.
 
         Sample i of spoke j lies at the radius :math:`\rho_i = (i - \lfloor n/2 \rfloor) / (n\,
         \text{spacing})`, as on a Cartesian axis, in the direction :math:`(k_y, k_x) = \rho_i
         (\sin\varphi_j, \cos\varphi_j)`. The angles are :math:`\varphi_j = j \pi / n_\text{spokes}`, or
         :math:`\varphi_j = j \pi / \Phi` with the golden ratio :math:`\Phi = (1 + \sqrt 5) / 2`: steps of
-        111.25 degrees, of which any number of spokes in a row covers the circle almost evenly.
+        111.25 degrees, of which any number of spokes in a row covers the circle almost evenly. The tiny
+        golden angles :math:`\pi / (\Phi + N - 1)` of order N do so too, with smaller steps: 68.75 degrees
+        for N = 2, 23.63 for N = 7.
 
         Parameters
         ----------
@@ -88,8 +92,9 @@ class Trajectory(ArrayValue):
         spacing_mm : float
             Pixel spacing that the diameter ``1 / spacing_mm`` resolves; ``n_samples * spacing_mm`` is the
             field of view. A readout with twofold oversampling has twice the samples at the same spacing.
-        golden : bool, optional
-            Golden-angle order in place of even steps over half a turn.
+        golden : bool or int, optional
+            Golden-angle order in place of even steps over half a turn; a number N above 1 for the tiny
+            golden angle of that order.
 
         Raises
         ------
@@ -99,7 +104,10 @@ class Trajectory(ArrayValue):
         References
         ----------
         S. Winkelmann et al., An optimal radial profile order based on the golden ratio for time-resolved
-        MRI, IEEE Transactions on Medical Imaging 26 (2007) 68-76, doi:10.1109/TMI.2006.885337.
+        MRI, IEEE Transactions on Medical Imaging 26 (2007) 68-76, doi:10.1109/TMI.2006.885337. S. Wundrak
+        et al., A small surrogate for the golden angle in time-resolved radial MRI based on generalized
+        Fibonacci sequences, IEEE Transactions on Medical Imaging 34 (2015) 1262-1269,
+        doi:10.1109/TMI.2014.2382572.
 
         Examples
         --------
@@ -110,8 +118,9 @@ class Trajectory(ArrayValue):
                [ 0.05,  0.  ]])
         """
         n = count("n_samples", n_samples)
-        step = 2 * np.pi / (1 + np.sqrt(5)) if golden else np.pi / count("n_spokes", n_spokes)
-        angles = np.arange(count("n_spokes", n_spokes)) * step
+        m, order = count("n_spokes", n_spokes), count("golden", golden + 0, minimum=0)
+        step = np.pi / ((1 + np.sqrt(5)) / 2 + order - 1) if order else np.pi / m
+        angles = np.arange(m) * step
         radii = (np.arange(n) - n // 2) / (n * positive("spacing_mm", spacing_mm))
         directions = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
         return cls(positions_per_mm=radii[:, None] * directions[:, None, :])

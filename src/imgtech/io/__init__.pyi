@@ -7,9 +7,11 @@ from .dicom import read_series as read_series
 from .dicom_out import write_series as write_series
 from .nifti import read_nifti as read_nifti
 from .nifti import write_nifti as write_nifti
+from .oriented import series_from_planes as series_from_planes
 from .series import Series as Series
 from .series import SeriesInfo as SeriesInfo
 from .series import SeriesTags as SeriesTags
 from .series import series_from_grid as series_from_grid
 from .tiff import read_tiff_stack as read_tiff_stack
 from .tiff import write_tiff_stack as write_tiff_stack
+from .us_out import write_us_image as write_us_image

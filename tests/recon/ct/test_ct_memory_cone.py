@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgtech.geometry import ConeBeam, ImageGrid
-from imgtech.recon.ct import fdk, wfbp
+from imgtech.recon.ct import _cone_frames, fdk, wfbp
 
 MB = 2**20
 PANEL = {"source_axis_mm": 400.0, "source_detector_mm": 600.0, "n_channels": 401, "n_rows": 300}
@@ -25,14 +25,20 @@ def peak_bytes(call):
 
 
 @pytest.mark.parametrize(
-    ("n_views", "shape", "dtype"),
-    [(56, (24, 97, 90), np.float32), (40, (150, 130, 151), np.float32), (28, (20, 90, 97), np.float64)],
+    ("n_views", "shape", "dtype", "mb"),
+    [
+        (56, (24, 97, 90), np.float32, 80),
+        (40, (150, 130, 151), np.float32, 80),
+        (28, (20, 90, 97), np.float64, 80),
+        (56, (24, 97, 90), np.float32, 100),
+    ],
 )
-def test_fdk_takes_the_result_and_100_mb(n_views, shape, dtype):
+def test_fdk_takes_the_result_and_80_mb_or_100_mb_without_a_matrix(n_views, shape, dtype, mb, monkeypatch):
+    monkeypatch.setattr(_cone_frames, "_MOST_IN_MATRIX", 1024 if mb == 80 else 0)
     beam = ConeBeam.full_turn(n_views=n_views, **PANEL)
     grid = ImageGrid(shape=shape, spacing_mm=(130 / shape[0], 1.1, 0.9), center_mm=(1.0, 2.0, -3.0))
     projections = np.ones(beam.shape, dtype)
-    stated = np.dtype(dtype).itemsize * np.prod(shape) + 100 * MB
+    stated = np.dtype(dtype).itemsize * np.prod(shape) + mb * MB
     assert peak_bytes(lambda: fdk(projections, beam, grid)) == pytest.approx(stated, rel=0.2)
 
 

@@ -6,7 +6,7 @@ import pytest
 import imgtech
 from imgtech.geometry import ConeBeam, FanBeam, ImageGrid
 from imgtech.phantoms import Cylinder, Ellipsoid, Phantom, uniform_disk
-from imgtech.recon.ct import _kernels_cone, _kernels_cone_window, fbp, fdk
+from imgtech.recon.ct import _cone_frames, _kernels_cone, _kernels_cone_window, fbp, fdk
 from imgtech.recon.ct._cone_coverage import redundancy_weights
 from reference.ct_cone_loops import fdk_voxels
 
@@ -189,6 +189,28 @@ def test_the_kernel_for_avx512_gives_what_the_portable_one_gives(slice_mm, monke
     portable = fdk(data, beam, grid)
     assert np.abs(windowed).max() > 0.01
     np.testing.assert_allclose(windowed, portable, atol=1e-5 * 0.02)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_zeros_leave_no_subnormal_numbers(dtype, rng):
+    """Recursions that fade out in them take a hundred times longer than others."""
+    rows = np.zeros((1400, 5), dtype)
+    rows[651:655] = rng.standard_normal((4, 5))
+    knots = np.empty((1404, 5), dtype)
+    _kernels_cone._spline_knots(rows, knots)
+    assert np.count_nonzero(knots) > 100
+    assert np.abs(knots[knots != 0]).min() > 1e6 * np.finfo(dtype).tiny
+    values = knots[1:-3] + 4 * knots[2:-2] + knots[3:-1]
+    np.testing.assert_allclose(values, rows, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "taper_mm"), [("shifted", 0.0), ("full", 17.0)])
+def test_the_filter_as_a_matrix_and_by_fourier_transforms_agree(kind, taper_mm, monkeypatch):
+    beam = scan(kind, "curved", n_views=60)
+    projections = BALL.projections(beam, dtype=np.float64)
+    by_matrix = fdk(projections, beam, GRID, taper_mm=taper_mm)
+    monkeypatch.setattr(_cone_frames, "_MOST_IN_MATRIX", beam.n_channels - 1)
+    np.testing.assert_allclose(fdk(projections, beam, GRID, taper_mm=taper_mm), by_matrix, atol=1e-12 * 0.02)
 
 
 def test_what_no_turn_sees_is_zero():

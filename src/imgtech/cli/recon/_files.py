@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech.geometry import ImageGrid
-from imgtech.io import SeriesTags, series_from_grid, write_nifti, write_series, write_tiff_stack
+from imgtech.io import Series, SeriesTags, series_from_grid, write_nifti, write_series, write_tiff_stack
 from imgtech.io.atomic import write_bytes
 from imgtech.report import png_bytes
 
@@ -39,11 +39,15 @@ def write(
     modality: str = "CT",
     tags: SeriesTags | None = None,
     stem: str = "image",
+    placed: Series | None = None,
 ) -> list[str]:
-    """Write ``(slice, y, x)`` in every format asked for; returns what was written."""
+    """Write ``(slice, y, x)`` in every format asked for; returns what was written.
+
+    ``placed`` are the images with a place of their own, for DICOM and NIfTI.
+    """
     out.mkdir(parents=True, exist_ok=True)
     z_mm = _slices_mm(images, grid, slice_mm)
-    series = series_from_grid(
+    series = placed or series_from_grid(
         images, grid, modality=modality, slices_mm=None if grid.ndim == 3 else z_mm, tags=tags
     )
     y_mm, x_mm = grid.coordinates_mm[-2:]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import ComplexArray
-from imgtech.geometry import delayed_positions
+from imgtech.geometry import ImageGrid, delayed_positions
 from imgtech.io.raw import MriScan
 from imgtech.recon.mri import (
     GhostPhase,
@@ -17,12 +17,14 @@ from imgtech.recon.mri import (
     correct_ghost,
     ghost_phase,
     grappa,
+    gridding,
     image_to_kspace,
     navigator_phase,
     noise_covariance,
     partial_fourier,
     prewhiten,
     regrid_readout,
+    root_sum_of_squares,
 )
 
 Ghost = Literal["auto", "navigator", "image", "none"]
@@ -37,6 +39,8 @@ def images_of(
     scan: MriScan, *, ghost: Ghost, partial: Partial, window: str, zero_fill: int, say: Say
 ) -> npt.NDArray[np.floating]:
     """Every image of a scan as root sum of squares, ``(image, y, x)``, without readout oversampling."""
+    if scan.trajectory is not None:
+        return _gridded(scan, window, zero_fill, say)
     n_even, spacing = _even_raster(scan, say)
     out = []
     for number, image in enumerate(scan.images):
@@ -49,7 +53,7 @@ def images_of(
             kspace = _without_ghost(scan, lines, acquired, backwards, ghost, n_even, tell)
         else:
             kspace = _even_lines(scan, lines, backwards, n_even)
-        kspace = _full_lines(kspace, acquired, partial, tell)
+        kspace = _full_lines(kspace, acquired, partial, tell, _calibration(scan, image, n_even))
         out.append(
             cartesian(
                 kspace,
@@ -149,13 +153,50 @@ def _text(phase: GhostPhase) -> str:
     return f"{phase.constant_rad:+.3f} rad {phase.slope_rad_per_mm:+.5f} rad/mm"
 
 
-def _full_lines(kspace: ComplexArray, acquired: Flags, partial: Partial, say: Say) -> ComplexArray:
+def _gridded(scan: MriScan, window: str, zero_fill: int, say: Say) -> npt.NDArray[np.floating]:
+    """Images of a radial scan on the raster of the header."""
+    if window != "none":
+        raise ValueError(f"--window is for Cartesian scans, and {scan.source} has a trajectory")
+    ny, nx = (n * zero_fill for n in scan.matrix)
+    grid = ImageGrid.fft((ny, nx), spacing_mm=(scan.fov_mm[0] / ny, scan.fov_mm[1] / nx))
+    say(f"{scan.readouts.shape[0]} readouts with a trajectory: gridding, weighted as spokes")
+    out = []
+    for image in scan.images:
+        kspace, trajectory = scan.samples_of(image)
+        if scan.noise is not None and scan.n_coils > 1:
+            kspace = prewhiten(kspace, noise_covariance(scan.noise))
+        out.append(root_sum_of_squares(gridding(kspace, trajectory, grid)))
+    return np.stack(out)
+
+
+def _calibration(scan: MriScan, image: Mapping[str, int], n_even: int) -> ComplexArray | None:
+    """Separate calibration lines of the slice of an image, whitened like it."""
+    if scan.calibration is None:
+        return None
+    lines, acquired, backwards = scan.calibration.lines_of({"slice": image["slice"]})
+    if backwards[acquired].any() and not backwards[acquired].all():
+        raise ValueError(f"{scan.source}: calibration lines must have one direction, got both")
+    if scan.noise is not None and scan.n_coils > 1:
+        lines = prewhiten(lines, noise_covariance(scan.noise))
+    return _even_lines(scan, lines, backwards, n_even)[:, acquired]
+
+
+def _full_lines(
+    kspace: ComplexArray,
+    acquired: Flags,
+    partial: Partial,
+    say: Say,
+    calibration: ComplexArray | None = None,
+) -> ComplexArray:
     if acquired.all():
         return kspace
     n, lines = len(acquired), np.flatnonzero(acquired)
     if np.diff(lines).max(initial=1) > 1:
-        say(f"{len(lines)} of {n} lines with gaps: GRAPPA from the longest run of acquired lines")
-        kspace = grappa(kspace, acquired)
+        source = "the longest run of acquired lines"
+        if calibration is not None:
+            source = f"{calibration.shape[1]} separate calibration lines"
+        say(f"{len(lines)} of {n} lines with gaps: GRAPPA from {source}")
+        kspace = grappa(kspace, acquired, calibration)
         acquired = np.zeros(n, bool)
         acquired[lines[0] : lines[-1] + 1] = True
         if acquired.all():

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import typer
 
 from imgtech._core.validate import one_of
 from imgtech.cli._exit import one_sentence
 from imgtech.cli.recon._files import formats, summary, write
 from imgtech.cli.recon._mri_chain import images_of
+from imgtech.cli.recon._mri_scan import scan_of, write_scan
 from imgtech.cli.recon._output import Out, Source, save
 from imgtech.geometry import ImageGrid
-from imgtech.io.raw import BrukerScan, MriScan, read_2dseq, read_bruker, read_pulseq, read_siemens
+from imgtech.io.raw import BrukerScan, read_2dseq, read_bruker
 from imgtech.recon.mri import cartesian, paravision_images
 
 
@@ -28,6 +28,10 @@ def mri(
         Path | None,
         typer.Option(help="Pulseq .seq file that was played; the one beside a Siemens file if not given."),
     ] = None,
+    fov_mm: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Field of view, y and x, for BART files, which name none."),
+    ] = None,
     ghost: Annotated[
         str, typer.Option(help="Phase of echo-planar lines: auto, navigator, image or none.")
     ] = "auto",
@@ -39,7 +43,7 @@ def mri(
         float | None, typer.Option(help="Distance of the slices; their thickness if not given.")
     ] = None,
 ) -> None:
-    """Reconstruct a Siemens twix .dat file or a Bruker ParaVision folder.
+    """Reconstruct a Siemens twix .dat file, ISMRM raw data .h5 or .mrd, BART .cfl, or a Bruker folder.
 
     The path is chosen from the file: uneven readouts are regridded, echo-planar lines of both directions
     aligned, missing lines filled, coils whitened where there is noise, and what was chosen is said. A Bruker
@@ -54,13 +58,7 @@ def mri(
         if path.is_dir():
             _bruker(path, out, window, zero_fill, names, slice_mm)
             return
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file or folder")
-        beside = path.with_suffix(".seq")
-        played = sequence or (beside if beside.is_file() else None)
-        if played is not None:
-            typer.echo(f"lines and positions from the Pulseq sequence {played}")
-        scan = read_siemens(path, None if played is None else read_pulseq(played))
+        scan = scan_of(path, sequence, fov_mm, typer.echo)
         images = images_of(
             scan,
             ghost=ghost,  # type: ignore[arg-type]
@@ -74,35 +72,7 @@ def mri(
         ny, nx = scan.matrix
         typer.echo(f"{scan.n_coils} coil(s), {len(images)} image(s), k-space {ny} x {nx}")
         step = slice_mm or scan.slice_thickness_mm or 1.0
-        _write_groups(out, images, grid, scan, names, step)
-
-
-def _write_groups(
-    out: Path,
-    images: npt.NDArray[np.floating],
-    grid: ImageGrid,
-    scan: MriScan,
-    names: list[str],
-    slice_mm: float,
-) -> None:
-    """Arrays and pictures of everything; series of the slices of one echo, repetition, phase and set each."""
-    whole = [name for name in names if name in ("npy", "png", "npz")]
-    done = write(out, images, grid, "signal", whole, slice_mm, modality="MR") if whole else []
-    series = [name for name in names if name not in whole]
-    if series:
-        keys = [{k: v for k, v in image.items() if k != "slice"} for image in scan.images]
-        groups = {tuple(key.items()): key for key in keys}
-        if len(groups) < len(keys):
-            typer.echo(f"slices are {slice_mm:.4g} mm apart; another distance by --slice-mm")
-        if "dicom" in series or "nifti" in series:
-            typer.echo("slices are placed as axial ones: the orientation is not read from the scan")
-        for key in groups.values():
-            chosen = images[[k == key for k in keys]]
-            differs = [f"{k}{v}" for k, v in key.items() if len({other[k] for other in keys}) > 1]
-            stem = "_".join(differs) or "image"
-            done += write(out, chosen, grid, "signal", series, slice_mm, modality="MR", stem=stem)
-    for line in summary(out, images, grid, "signal", done):
-        typer.echo(line)
+        write_scan(out, images, grid, scan, names, step)
 
 
 def _bruker(

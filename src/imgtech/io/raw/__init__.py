@@ -1,11 +1,14 @@
 """Readers of raw scanner data."""
 
+from imgtech.io.raw.bart import read_bart, read_cfl, write_cfl
 from imgtech.io.raw.bruker import BrukerScan, read_2dseq, read_bruker
 from imgtech.io.raw.channel_data import ChannelData
 from imgtech.io.raw.ct_pd import read_ct_pd
 from imgtech.io.raw.ct_pd_out import write_ct_pd
 from imgtech.io.raw.ct_scan import CtScan
 from imgtech.io.raw.htc import read_htc
+from imgtech.io.raw.ismrmrd import read_ismrmrd
+from imgtech.io.raw.ismrmrd_out import write_ismrmrd
 from imgtech.io.raw.jcampdx import read_jcampdx
 from imgtech.io.raw.mri_scan import MriScan
 from imgtech.io.raw.ndt import read_ndt_fmc
@@ -27,10 +30,13 @@ __all__ = [
     "MriScan",
     "PulseqSequence",
     "read_2dseq",
+    "read_bart",
     "read_bruker",
+    "read_cfl",
     "read_ct_pd",
     "read_dxchange",
     "read_htc",
+    "read_ismrmrd",
     "read_jcampdx",
     "read_ndt_fmc",
     "read_picmus",
@@ -42,6 +48,8 @@ __all__ = [
     "read_siemens",
     "read_sinogram",
     "read_tiff_scan",
+    "write_cfl",
     "write_ct_pd",
+    "write_ismrmrd",
     "write_raw",
 ]

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import Array, ComplexArray, count, floats, positive
+from imgtech._core.validate import Array, ComplexArray, count, floats, of_kind, positive
+from imgtech.geometry import SlicePlane, Trajectory
 
 LABELS = ("line", "partition", "slice", "echo", "repetition", "phase", "set", "average", "segment")
 _IMAGE_LABELS = ("slice", "echo", "repetition", "phase", "set")
@@ -54,6 +55,22 @@ class MriScan(ArrayValue):
         Nominal thickness.
     dwell_s : float, optional
         Time between two samples.
+    trajectory : Trajectory, optional
+        Positions ``(readout, sample)`` of a scan that is not Cartesian; its lines are then only numbers.
+    calibration : MriScan, optional
+        Separate readouts of the same raster for the calibration of parallel imaging.
+    acceleration : tuple of int, optional
+        Undersampling along lines and partitions.
+    planes : sequence of SlicePlane, optional
+        Where the slices lie in the patient, by the label ``slice``.
+    frequency_hz : float, optional
+        Resonance frequency of the scanner.
+    repetition_time_s : float, optional
+        Time between excitations.
+    echo_times_s, inversion_times_s : sequence of float, optional
+        Times of the echoes, by the label ``echo``, and of inversions.
+    notes : sequence of str, optional
+        What the reader left out or assumed.
     header : mapping, optional
         The parameters by the file's own names.
 
@@ -77,6 +94,15 @@ class MriScan(ArrayValue):
     noise: ComplexArray | None = None
     slice_thickness_mm: float | None = None
     dwell_s: float | None = None
+    trajectory: Trajectory | None = None
+    calibration: MriScan | None = None
+    acceleration: tuple[int, int] = (1, 1)
+    planes: tuple[SlicePlane, ...] = ()
+    frequency_hz: float | None = None
+    repetition_time_s: float | None = None
+    echo_times_s: tuple[float, ...] = ()
+    inversion_times_s: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
     header: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,7 +117,7 @@ class MriScan(ArrayValue):
         center = ny // 2 if self.center_line is None else count("center_line", self.center_line, 0)
         put(self, "center_line", center)
         put(self, "reversed_readouts", _flags("reversed_readouts", self.reversed_readouts, n))
-        put(self, "labels", MappingProxyType(_labels(self.source, self.labels, n, ny)))
+        put(self, "labels", MappingProxyType(_labels(self.source, self.labels, n, self._most_lines())))
         if self.readout_positions_per_mm is not None:
             positions = floats("readout_positions_per_mm", self.readout_positions_per_mm)
             if positions.shape != (n_samples,):
@@ -113,7 +139,43 @@ class MriScan(ArrayValue):
             )
         if self.noise is not None:
             put(self, "noise", _samples(self.source, "noise", self.noise, 2))
+        if self.trajectory is not None:
+            of_kind("trajectory", self.trajectory, Trajectory)
+            if self.trajectory.shape != (n, n_samples):
+                raise ValueError(
+                    f"trajectory must have shape {(n, n_samples)} like the readouts, got "
+                    f"{self.trajectory.shape}"
+                )
+        self._check_belongings()
         put(self, "header", MappingProxyType(dict(self.header)))
+
+    def _most_lines(self) -> int | None:
+        return self.matrix[0] if self.trajectory is None else None
+
+    def _check_belongings(self) -> None:
+        put = object.__setattr__
+        if self.calibration is not None:
+            of_kind("calibration", self.calibration, MriScan)
+            if self.calibration.n_coils != self.n_coils:
+                raise ValueError(
+                    f"calibration must have the {self.n_coils} coils of the scan, got "
+                    f"{self.calibration.n_coils}"
+                )
+        put(self, "acceleration", tuple(count("acceleration", r) for r in self.acceleration))
+        put(self, "planes", tuple(self.planes))
+        for plane in self.planes:
+            of_kind("planes", plane, SlicePlane)
+        if self.planes and int(self.labels["slice"].max()) >= len(self.planes):
+            raise ValueError(
+                f"planes must name each of {int(self.labels['slice'].max()) + 1} slices, got "
+                f"{len(self.planes)}"
+            )
+        for name in ("frequency_hz", "repetition_time_s", "dwell_s", "slice_thickness_mm"):
+            if getattr(self, name) is not None:
+                put(self, name, positive(name, getattr(self, name)))
+        for name in ("echo_times_s", "inversion_times_s"):
+            put(self, name, tuple(positive(name, t) for t in getattr(self, name)))
+        put(self, "notes", tuple(map(str, self.notes)))
 
     @property
     def n_coils(self) -> int:
@@ -158,13 +220,9 @@ class MriScan(ArrayValue):
             If no readout has these labels, there is more than one partition, or one line was taken in both
             directions.
         """
-        chosen = np.ones(len(self.readouts), bool)
-        for name, value in image.items():
-            if name not in self.labels:
-                raise ValueError(f"image must name labels of {LABELS}, got {name!r}")
-            chosen &= self.labels[name] == value
-        if not chosen.any():
-            raise ValueError(f"image must name readouts of the scan, got none for {dict(image)}")
+        if self.trajectory is not None:
+            raise ValueError(f"{self.source}: lines are those of a Cartesian scan, and this has a trajectory")
+        chosen = self._chosen(image)
         if len(np.unique(self.labels["partition"][chosen])) > 1:
             raise ValueError(
                 f"{self.source}: the scan must have one partition, got "
@@ -180,6 +238,42 @@ class MriScan(ArrayValue):
         np.add.at(out, lines, self.readouts[chosen])
         out /= np.maximum(times, 1)[:, None, None].astype(np.float32)
         return np.moveaxis(out, 1, 0), times > 0, backwards > 0
+
+    def samples_of(self, image: Mapping[str, int]) -> tuple[ComplexArray, Trajectory]:
+        """Samples of one image of a scan that is not Cartesian, and where in k-space they lie.
+
+        Parameters
+        ----------
+        image : mapping of str to int
+            Labels as :attr:`images` lists them; names left out match every readout.
+
+        Returns
+        -------
+        kspace : numpy.ndarray
+            complex64, shape ``(coil, readout, sample)``.
+        trajectory : Trajectory
+            Positions ``(readout, sample)``.
+
+        Raises
+        ------
+        ValueError
+            If the scan has no trajectory or no readout has these labels.
+        """
+        if self.trajectory is None:
+            raise ValueError(f"{self.source}: samples_of needs a trajectory, and this scan is Cartesian")
+        chosen = self._chosen(image)
+        positions = self.trajectory.positions_per_mm[chosen]
+        return np.moveaxis(self.readouts[chosen], 1, 0), Trajectory(positions_per_mm=positions)
+
+    def _chosen(self, image: Mapping[str, int]) -> npt.NDArray[np.bool_]:
+        chosen = np.ones(len(self.readouts), bool)
+        for name, value in image.items():
+            if name not in self.labels:
+                raise ValueError(f"image must name labels of {LABELS}, got {name!r}")
+            chosen &= self.labels[name] == value
+        if not chosen.any():
+            raise ValueError(f"image must name readouts of the scan, got none for {dict(image)}")
+        return chosen
 
 
 def _samples(source: str, name: str, values: npt.ArrayLike, ndim: int) -> ComplexArray:
@@ -203,7 +297,9 @@ def _flags(name: str, values: npt.ArrayLike | None, n: int) -> Array:
     return array
 
 
-def _labels(source: str, labels: Mapping[str, npt.ArrayLike], n: int, n_lines: int) -> dict[str, Array]:
+def _labels(
+    source: str, labels: Mapping[str, npt.ArrayLike], n: int, n_lines: int | None
+) -> dict[str, Array]:
     unknown = set(labels) - set(LABELS)
     if unknown:
         raise ValueError(f"labels must be among {LABELS}, got {sorted(unknown)}")
@@ -212,8 +308,8 @@ def _labels(source: str, labels: Mapping[str, npt.ArrayLike], n: int, n_lines: i
         values = np.array(labels.get(name, np.zeros(n)), dtype=np.int64)
         if values.shape != (n,):
             raise ValueError(f"labels must hold {n} values for {name}, got shape {values.shape}")
-        if values.min() < 0 or (name == "line" and values.max() >= n_lines):
-            most = f" and below {n_lines}" if name == "line" else ""
+        if values.min() < 0 or (name == "line" and n_lines is not None and values.max() >= n_lines):
+            most = f" and below {n_lines}" if name == "line" and n_lines is not None else ""
             raise ValueError(
                 f"{source}: {name} must be at least 0{most}, got {values.min()} to {values.max()}"
             )

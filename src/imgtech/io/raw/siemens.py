@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.extras import require
-from imgtech.geometry import trapezoid_positions
+from imgtech.geometry import SlicePlane, trapezoid_positions
 from imgtech.io.raw.mri_scan import MriScan
 from imgtech.io.raw.pulseq import PulseqSequence, labelled_by
 
@@ -63,6 +63,11 @@ def read_siemens(path: str | Path, sequence: PulseqSequence | None = None) -> Mr
     Regridding parameters of echo-planar scans (``alRegridMode`` 2, a trapezoid) become
     ``readout_positions_per_mm``: the samples reach over ``lBaseResolution / dReadoutFOV`` cycles/mm.
 
+    The quaternion of a readout's header turns x, y and z into the phase, readout and slice direction. They
+    belong to a transform with the other sign than :func:`imgtech.recon.mri.kspace_to_image` has
+    (https://github.com/PTB-MR/mrpro/pull/833), so that rows of ``planes`` run against the readout direction
+    and columns against the phase direction. This was not compared with a scanner's own DICOM.
+
     Examples
     --------
     >>> from imgtech.io.raw import read_siemens
@@ -99,6 +104,8 @@ def read_siemens(path: str | Path, sequence: PulseqSequence | None = None) -> Mr
         readout_positions_per_mm=_ramp_positions(header, readouts.shape[-1], matrix[1] / fov[1]),
         slice_thickness_mm=thickness,
         dwell_s=dwell_s,
+        planes=_planes(imaging, counters["slice"]),
+        **_timings(header),
         header=header,
     )
 
@@ -158,6 +165,39 @@ def _raster(
             "a Pulseq scan needs the sequence that was played"
         )
     return (ny, nx), (fov_y, fov_x), thickness
+
+
+def _planes(blocks: list[Any], slices: npt.NDArray[np.int64]) -> tuple[SlicePlane, ...]:
+    """The plane of every slice, from its first readout; none where a slice is missing."""
+    planes = []
+    for number in range(int(slices.max()) + 1):
+        if number not in slices:
+            return ()
+        where = blocks[int(np.argmax(slices == number))].mdh.SliceData
+        place = [float(getattr(where.SlicePos, axis)) for axis in ("Sag", "Cor", "Tra")]
+        turn = np.array(where.Quaternion, dtype=np.float64)
+        if not turn.any():
+            return ()
+        plane = SlicePlane.from_quaternion(turn, place)
+        planes.append(SlicePlane(center_mm=plane.center_mm, row=-plane.row, column=-plane.column))
+    return tuple(planes)
+
+
+def _timings(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Times that the protocol names in microseconds, and the resonance frequency."""
+    protocol = header["MeasYaps"]
+
+    def seconds(name: str, most: int | None = None) -> tuple[float, ...]:
+        return tuple(1e-6 * float(t) for t in np.atleast_1d(protocol.get(name, []))[:most] if float(t) > 0)
+
+    repetition = seconds("alTR", 1)
+    out: dict[str, Any] = {
+        "echo_times_s": seconds("alTE", int(protocol.get("lContrasts", 1))),
+        "repetition_time_s": repetition[0] if repetition else None,
+    }
+    with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
+        out["frequency_hz"] = float(protocol["sTXSPEC"]["asNucleusInfo"][0]["lFrequency"]) or None
+    return out
 
 
 def _first(file: Path, header: Mapping[str, Any], group: str, name: str) -> Any:

@@ -22,6 +22,7 @@ FRAME_DENSITY = 3  # samples a channel
 _BLOCK_BYTES = 64 * 2**20  # frames of one block of views
 _FEWEST_VIEWS, _MOST_VIEWS = 4, 32
 _PART_BYTES = 8 * 2**20  # rows that are filtered at a time
+_MOST_IN_MATRIX = 1024  # channels
 _SMALLEST_STRETCH = 0.05
 
 
@@ -110,6 +111,58 @@ def filter_rows(rows: FloatArray, columns: Columns, response: FloatArray) -> Flo
     return np.asarray(fine[..., columns.begin : columns.begin + columns.n_samples])
 
 
+class RowFilter:
+    """Weights rows by the cosines of their rays and the redundancy of their lines, and filters them.
+
+    Up to some number of channels the filter is one matrix, which costs less than Fourier transforms do:
+    products of matrices run near the arithmetic peak of a processor.
+    """
+
+    def __init__(
+        self,
+        beam: ConeBeam,
+        columns: Columns,
+        response: Floats,
+        weights: Floats,
+        taper: int,
+        dtype: npt.DTypeLike,
+    ) -> None:
+        self._columns, self._weights = columns, weights
+        distance, u, v = beam.source_detector_mm, beam.channels_mm, beam.rows_mm[:, None]
+        if beam.detector == "flat":
+            cosines = distance / np.sqrt(distance**2 + u**2 + v**2)
+        else:
+            cosines = np.cos(u / distance) * distance / np.sqrt(distance**2 + v**2)
+        self._cosines, self._response = cosines.astype(dtype), response.astype(dtype)
+        self._fall = np.cos(np.pi / 2 * np.arange(1, taper + 1) / (taper + 1)) ** 2
+        self._matrix = None
+        if beam.n_channels <= _MOST_IN_MATRIX:
+            matrix = filter_rows(self._padded(np.eye(beam.n_channels)), columns, response)
+            self._matrix = matrix.astype(dtype)
+
+    def __call__(self, projections: FloatArray, views: npt.NDArray[np.intp]) -> FloatArray:
+        """Rows ``(view, row, sample)`` of some views."""
+        rows = np.empty((len(views), *projections.shape[1:]), projections.dtype)
+        weights = self._weights[views][:, None, :].astype(rows.dtype)
+        for row, view, weight in zip(rows, views, weights, strict=True):
+            np.multiply(projections[view], self._cosines, out=row)
+            row *= weight
+        if self._matrix is None:
+            return filter_rows(self._padded(rows), self._columns, self._response)
+        filtered = rows.reshape(-1, rows.shape[-1]) @ self._matrix
+        return filtered.reshape(*rows.shape[:2], -1)
+
+    def _padded(self, rows: FloatArray) -> FloatArray:
+        """Rows between zeros; a taper continues them by their outermost values."""
+        begin, n, taper = self._columns.offset, rows.shape[-1], len(self._fall)
+        fall = self._fall.astype(rows.dtype)
+        padded = np.zeros((*rows.shape[:-1], self._columns.n_fft), rows.dtype)
+        padded[..., begin : begin + n] = rows
+        padded[..., begin - taper : begin] = rows[..., :1] * fall[::-1]
+        padded[..., begin + n : begin + n + taper] = rows[..., -1:] * fall
+        return padded
+
+
 def view_blocks(
     projections: FloatArray,
     beam: ConeBeam,
@@ -120,7 +173,7 @@ def view_blocks(
     taper: int,
 ) -> Iterator[ViewBlock]:
     """Weight, filter and lay out the views, a block at a time: all those along y, then those along x."""
-    response = response.astype(projections.dtype)
+    row_filter = RowFilter(beam, columns, response, weights, taper, projections.dtype)
     orbit = Orbit.of(beam, grid)
     room = -(-orbit.n_heights // LANES) * LANES + SPARE
     room += LANES * (room // LANES % 2 == 0)  # an odd number of cache lines, so that columns share no set
@@ -128,40 +181,17 @@ def view_blocks(
     size = int(np.clip(_BLOCK_BYTES // n_bytes, _FEWEST_VIEWS, min(_MOST_VIEWS, beam.n_views)))
     frames = np.empty((size, 2 * columns.n_samples, room), projections.dtype)
     part = max(2, _PART_BYTES // (beam.n_rows * columns.n_fft * projections.itemsize))
+    part = -(-size // -(-size // part))  # parts of one size, so that threads share them evenly
     for by_rows in (True, False):
         chosen = np.flatnonzero(orbit.by_rows == by_rows)
         for begin in range(0, len(chosen), size):
             views = chosen[begin : begin + size]
             for k in range(0, len(views), part):
                 some = views[k : k + part]
-                rows = _filter(projections[some], beam, columns, response, weights[some], taper)
+                rows = row_filter(projections, some)
                 _lay_out(rows, beam, columns, orbit, some, frames[k : k + len(some)])
                 del rows  # not to be held while the next ones are made
             yield _block(frames[: len(views)], beam, grid, orbit, views)
-
-
-def _filter(
-    projections: FloatArray, beam: ConeBeam, columns: Columns, response: Floats, weights: Floats, taper: int
-) -> FloatArray:
-    """Rows ``(view, row, sample)``, weighted by the cosines of their rays and filtered along u."""
-    distance, n = beam.source_detector_mm, beam.n_channels
-    u, v = beam.channels_mm, beam.rows_mm[:, None]
-    if beam.detector == "flat":
-        cosines = distance / np.sqrt(distance**2 + u**2 + v**2)
-    else:
-        cosines = np.cos(u / distance) * distance / np.sqrt(distance**2 + v**2)
-    rows = np.zeros((*projections.shape[:2], columns.n_fft), projections.dtype)
-    inside = rows[..., columns.offset : columns.offset + n]
-    np.multiply(projections, cosines.astype(rows.dtype), out=inside)
-    if taper:
-        fall = np.cos(np.pi / 2 * np.arange(1, taper + 1) / (taper + 1)).astype(rows.dtype) ** 2
-        rows[..., columns.offset - taper : columns.offset] = inside[..., :1] * fall[::-1]
-        rows[..., columns.offset + n : columns.offset + n + taper] = inside[..., -1:] * fall
-    inside *= weights[:, None, :].astype(rows.dtype)
-    if taper:
-        rows[..., : columns.offset] *= weights[:, None, :1].astype(rows.dtype)
-        rows[..., columns.offset + n :] *= weights[:, None, -1:].astype(rows.dtype)
-    return filter_rows(rows, columns, response)
 
 
 @dataclass(frozen=True)

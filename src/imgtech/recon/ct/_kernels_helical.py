@@ -16,14 +16,14 @@ _POLES = (
 _HORIZON = 22  # the larger pole to this power is below float32's rounding
 
 
-@helper
+@helper(exact=True)
 def _mirrored(k, n):
     """Index of sample k among n samples that go on in a mirror at either end."""
     m = abs(k) % (2 * n - 2)
     return min(m, 2 * n - 2 - m)
 
 
-@helper
+@helper(exact=True)
 def _to_knots(knots, n):
     """From samples to 1/120 of their coefficients in B-splines of degree 5, mirrored at the ends.
 
@@ -59,7 +59,7 @@ def _to_knots(knots, n):
         knots[EDGE + n - 1 + k] = knots[EDGE + _mirrored(n - 1 + k, n)]
 
 
-@helper
+@helper(exact=True)
 def _read(knots, position, out):
     """Values of the splines of :func:`_to_knots` at a position between -1 and their number of samples."""
     k = int(position + 1.0)
@@ -75,7 +75,7 @@ def _read(knots, position, out):
         out[i] = g5 * a[i] + w1 * b[i] + w2 * c[i] + w3 * d[i] + w4 * e[i] + f5 * h[i]
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, exact=True)
 def to_positions(projections, cosines, states, channels, row_shift, out):
     """Interpolate the rows of every view at even distances from the axis: ``out`` is (view, position, row).
 
@@ -106,7 +106,7 @@ def to_positions(projections, cosines, states, channels, row_shift, out):
                     out[n, k, row] = line[k]
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, exact=True)
 def to_parallel_views(views, angles, states, turns, theta, out):
     """Interpolate along the views of every position: ``out`` is (parallel view, row, position).
 
@@ -136,7 +136,7 @@ def to_parallel_views(views, angles, states, turns, theta, out):
                 out[j, row, k] = total[row]
 
 
-@helper
+@helper(exact=True)
 def _trust(away, plateau):
     """Weight of a row at the distance ``away`` from the middle, 1 at the edge: flat, then a smooth fall."""
     t = (away - plateau) / (1.0 - plateau)
@@ -144,12 +144,12 @@ def _trust(away, plateau):
     return 1.0 - t * t * (3.0 - 2.0 * t)
 
 
-@helper
+@helper(exact=True)
 def _add_column(
     frames, theta, low, spacing, scan, source_z, rows, plateau, y, x, z, scale,
     column, total, weight, volume, gaps,
 ):  # fmt: skip
-    """Add to the voxels of one ``(y, x)``: a function of its own, so that every number of threads runs it."""
+    """Add to the voxels of one ``(y, x)``."""
     n_theta, n_turns, n_samples, n_rows = frames.shape
     number = volume.dtype.type
     near, far, flat, begin, step, last = scan
@@ -206,7 +206,7 @@ def _add_column(
                 gaps[p] += 1
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, exact=True)
 def add_half_turns(
     frames, theta, low, spacing, scan, source_z, rows, plateau, y, x, z, scale, volume, gaps
 ):  # fmt: skip

@@ -83,7 +83,7 @@ def pwls(
 
     Notes
     -----
-    Memory at the peak, arguments aside: 12 images and 6 sinograms in the precision of the sinogram, 8 with
+    Memory at the peak, arguments aside: 12 images and 4 sinograms in the precision of the sinogram, 6 with
     weights; for a fan or a cone also the workspace of :class:`Projector`.
 
     References

@@ -23,13 +23,13 @@ _DIGITS_AT_5, _DIGITS_PER_BIN = 4.15, 0.97  # measured: white images and samples
 class Plan:
     """Points sorted into tiles, as the kernels take them, and the correction of the image."""
 
-    fine_shape: tuple[int, int]
+    fine_shape: tuple[int, ...]
     starts: npt.NDArray[np.int64]
     corners: npt.NDArray[np.int32]
     order: npt.NDArray[np.int64]
     phases: npt.NDArray[np.floating[Any]]
     weights: npt.NDArray[np.floating[Any]]
-    correction: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+    correction: tuple[npt.NDArray[np.float64], ...]
 
     @property
     def width(self) -> int:
@@ -59,7 +59,7 @@ def make_plan(trajectory: Trajectory, grid: ImageGrid, tolerance: float) -> Plan
     number = np.float32 if tolerance >= 1e-6 else np.float64
     positions = trajectory.positions_per_mm.reshape(-1, 2)
     n_points = len(positions)
-    fine_shape = (_fine_size(grid.shape[0]), _fine_size(grid.shape[1]))
+    fine_shape = tuple(fine_size(n) for n in grid.shape)
     bins = positions * (np.array(grid.spacing_mm) * np.array(fine_shape))
     tiles = np.empty(n_points, np.int64)
     find_tiles.sized(16 * n_points)(bins, width, fine_shape, tiles)
@@ -87,7 +87,7 @@ def make_plan(trajectory: Trajectory, grid: ImageGrid, tolerance: float) -> Plan
     )
 
 
-def _fine_size(n: int) -> int:
+def fine_size(n: int) -> int:
     """A size that an FFT likes, at least twice ``n``, with an even number of tiles."""
     return 2 * TILE * int(scipy.fft.next_fast_len(int(np.ceil(OVERSAMPLING * n / (2 * TILE)))))
 

@@ -12,6 +12,7 @@ import scipy
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import ComplexArray, complex_image, real_image
 from imgtech.geometry import ImageGrid, Trajectory
+from imgtech.recon.gridding._coil_normal import CoilNormal
 from imgtech.recon.gridding.nufft import Nufft
 from imgtech.recon.linop import LinearOperator
 
@@ -150,6 +151,13 @@ class ToeplitzNormal(LinearOperator):
             Of the same shape; complex128 for double precision, else complex64.
         """
         return self.forward(y)
+
+
+def normal_of_coils(normal: ToeplitzNormal, maps: ComplexArray) -> CoilNormal | None:
+    """The sum over coils of conj(map) * normal(map * image) in one kernel, if it has code for the size."""
+    spectrum = normal._spectrum
+    high, wide = spectrum.shape
+    return CoilNormal(maps, spectrum) if CoilNormal.suits(len(maps), (high, wide)) else None
 
 
 def convolve(

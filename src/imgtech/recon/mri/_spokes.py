@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from imgtech.geometry import Trajectory
 
-STRAIGHT = 1e-6
-"""Largest departure from even spokes, in units of the sample step."""
+STRAIGHT = 1e-4
+"""Largest departure from even spokes, in units of the sample step: single precision in a file leaves 3e-5."""
 
 Floats = npt.NDArray[np.float64]
 

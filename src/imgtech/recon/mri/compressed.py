@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft as scipy_fft
 
-from imgtech._core.extras import require
-from imgtech._core.jit import thread_count
-from imgtech._core.validate import Array, ComplexArray, complex_image, count, not_negative
-from imgtech.recon.linop import LinearOperator
-from imgtech.recon.solvers import Gradient, Solution, fista
+from imgtech._core.validate import Array, ComplexArray, complex_image, not_negative
+from imgtech.recon.mri._coil_fourier import CoilFourier, fit_of
+from imgtech.recon.mri._wavelets import WaveletShrinkage
+from imgtech.recon.solvers import Gradient, Solution
+from imgtech.recon.solvers.proximal import fista_of
+from imgtech.recon.solvers.solution import Stopping
 
 _INNER = 8  # steps of the projection in every iteration
-_TURN = 0.6180339887498949  # of the golden ratio: shifts in this step cover all places evenly
 
 
 def l1_wavelet(
@@ -95,43 +95,8 @@ def l1_wavelet(
     True
     """
     operator, data, strength = _problem(kspace, sampled, maps, regularization)
-    pywt: Any = require("pywt", "mri")
-    if wavelet not in pywt.wavelist(kind="discrete") or not pywt.Wavelet(wavelet).orthogonal:
-        raise ValueError(f"wavelet must be an orthogonal wavelet of PyWavelets, got {wavelet!r}")
-    shape = operator.input_shape
-    most = int(pywt.dwt_max_level(min(shape), wavelet))
-    if most < 1:
-        raise ValueError(f"wavelet must fit into an image of {shape}, got {wavelet!r}")
-    levels = min(4, most) if n_levels is None else count("n_levels", n_levels)
-    if levels > most:
-        raise ValueError(f"n_levels must be at most {most} for {wavelet} in an image {shape}, got {levels}")
-    block = 2**levels
-    padded = np.zeros([-(-n // block) * block for n in shape], data.dtype)
-    counter = [0]
-
-    def proximal(x: Array, step: Array) -> Array:
-        counter[0] += 1
-        turn = counter[0] * _TURN % 1.0
-        shift = int(turn * block), int(turn * 7 % 1.0 * block)
-        padded[...] = 0
-        padded[: shape[0], : shape[1]] = x
-        coarse, *details = pywt.wavedec2(
-            np.roll(padded, shift, (0, 1)), wavelet, mode="periodization", level=levels
-        )
-        least = data.real.dtype.type(strength * float(step))
-        shrunk = [tuple(_shrink(band, least) for band in level) for level in details]
-        back = pywt.waverec2([coarse, *shrunk], wavelet, mode="periodization")
-        back = np.roll(back, (-shift[0], -shift[1]), (0, 1))
-        return np.asarray(back[: shape[0], : shape[1]])
-
-    return fista(
-        operator,
-        data,
-        proximal=proximal,
-        step=1 / operator.norm_bound**2,
-        n_iter=n_iter,
-        tolerance=tolerance,
-    )
+    shrinkage = WaveletShrinkage(operator.input_shape, data.dtype, wavelet, n_levels, strength)
+    return _minimum(operator, data, shrinkage, n_iter, tolerance)
 
 
 def total_variation(
@@ -199,14 +164,8 @@ def total_variation(
     True
     """
     operator, data, strength = _problem(kspace, sampled, maps, regularization)
-    return fista(
-        operator,
-        data,
-        proximal=_TotalVariation(operator.input_shape, strength, data.dtype),
-        step=1 / operator.norm_bound**2,
-        n_iter=n_iter,
-        tolerance=tolerance,
-    )
+    proximal = _TotalVariation(operator.input_shape, strength, data.dtype)
+    return _minimum(operator, data, proximal, n_iter, tolerance)
 
 
 class _TotalVariation:
@@ -231,47 +190,25 @@ class _TotalVariation:
         return np.asarray(x - weight * self.gradient.adjoint(self.dual))
 
 
-@dataclass(frozen=True, eq=False)
-class _CoilFourier(LinearOperator):
-    """Coils and Fourier transform at the sampled places; everything has its origin in the first corner."""
-
-    maps: ComplexArray
-    sampled: npt.NDArray[np.floating[Any]]
-    conjugate: ComplexArray = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "conjugate", self.maps.conj())
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self.maps.shape[1:]
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return self.maps.shape
-
-    @property
-    def norm_bound(self) -> float:
-        """No smaller than the norm: that of the sensitivities, since the transform is orthonormal."""
-        return float(np.sqrt(np.sum(np.abs(self.maps) ** 2, axis=0).max()))
-
-    def forward(self, x: npt.ArrayLike) -> ComplexArray:
-        image = scipy_fft.ifftshift(np.asarray(x))
-        out = scipy_fft.fft2(self.maps * image, norm="ortho", overwrite_x=True, workers=thread_count())
-        out *= self.sampled
-        return np.asarray(out)
-
-    def adjoint(self, y: npt.ArrayLike) -> ComplexArray:
-        images = scipy_fft.ifft2(
-            np.asarray(y) * self.sampled, norm="ortho", overwrite_x=True, workers=thread_count()
-        )
-        images *= self.conjugate
-        return np.asarray(scipy_fft.fftshift(images.sum(axis=0)))
+def _minimum(
+    operator: CoilFourier,
+    data: ComplexArray,
+    proximal: Callable[[Array, Array], Array],
+    n_iter: int,
+    tolerance: float,
+) -> Solution:
+    return fista_of(
+        fit_of(operator, data),
+        np.zeros(operator.input_shape, data.dtype),
+        proximal=proximal,
+        step=np.asarray(1 / operator.norm_bound**2, data.real.dtype),
+        stopping=Stopping(n_iter=n_iter, tolerance=tolerance, discrepancy=0.0),
+    )
 
 
 def _problem(
     kspace: npt.ArrayLike, sampled: npt.ArrayLike, maps: npt.ArrayLike, regularization: float
-) -> tuple[_CoilFourier, ComplexArray, float]:
+) -> tuple[CoilFourier, ComplexArray, float]:
     """The operator, the data at the sampled places, and the weight of the penalty in units of the data."""
     data = complex_image("kspace", kspace, 3)
     sensitivities = complex_image("maps", maps, 3, data.shape[1:]).astype(data.dtype)
@@ -287,15 +224,9 @@ def _problem(
     kept = scipy_fft.ifftshift(data * mask, axes=(1, 2))
     if not kept.any() or not sensitivities.any():
         raise ValueError("kspace where it was sampled and maps must not be all zero")
-    operator = _CoilFourier(
+    operator = CoilFourier(
         scipy_fft.ifftshift(sensitivities, axes=(1, 2)),
         scipy_fft.ifftshift(mask).astype(data.real.dtype),
     )
     largest = float(np.abs(operator.adjoint(kept)).max())
     return operator, kept, not_negative("regularization", regularization) * largest
-
-
-def _shrink(values: Array, least: np.floating[Any]) -> Array:
-    power = values.real**2 + values.imag**2
-    np.maximum(power, np.finfo(power.dtype).tiny, out=power)
-    return np.asarray(values * np.maximum(1 - least / np.sqrt(power), 0))

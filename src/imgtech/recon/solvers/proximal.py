@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,16 @@ from imgtech.recon.solvers.solution import (
 )
 
 _NORM_SLACK = 1.02  # power iteration ends a little below the norm
+
+
+class Fit(Protocol):
+    """A sum of squares, half of it the part of the objective that is smooth."""
+
+    def residual(self, x: Array) -> float:
+        """Its root at an image."""
+
+    def gradient(self) -> Array:
+        """Half its gradient at the image that :meth:`residual` was last asked for, in a new array."""
 
 
 def fista(
@@ -112,38 +123,71 @@ def fista(
     length = np.asarray(step, dtype=np.zeros(0, b.dtype).real.dtype)
     if not (np.isfinite(length).all() and length.min() > 0):
         raise ValueError(f"step must be positive and finite, got {step!r}")
-    iterates = _fista(operator, b, w, x, length, proximal, penalty_gradient, restart)
-    return run(iterates, stopping, "FISTA")
+    return fista_of(
+        _LeastSquares(operator, b, w),
+        x,
+        proximal=proximal,
+        penalty_gradient=penalty_gradient,
+        step=length,
+        restart=restart,
+        stopping=stopping,
+    )
+
+
+def fista_of(
+    fit: Fit,
+    x: Array,
+    *,
+    step: Array,
+    stopping: Stopping,
+    proximal: Callable[[Array, Array], Array] | None = None,
+    penalty_gradient: Callable[[Array], Array] | None = None,
+    restart: bool = True,
+) -> Solution:
+    """Do the iterations of :func:`fista` on any fit, from the image ``x``; nothing is checked again."""
+    return run(_fista(fit, x, step, proximal, penalty_gradient, restart), stopping, "FISTA")
+
+
+class _LeastSquares:
+    """The fit of an operator to data."""
+
+    def __init__(self, operator: LinearOperator, data: Array, weights: Array | None) -> None:
+        self.operator, self.data, self.weights = operator, data, weights
+        self.difference = data
+
+    def residual(self, x: Array) -> float:
+        self.difference = self.operator.forward(x) - self.data
+        return norm(self.difference, self.weights)
+
+    def gradient(self) -> Array:
+        weighted = self.difference if self.weights is None else self.weights * self.difference
+        return self.operator.adjoint(weighted)
 
 
 def _fista(
-    operator: LinearOperator,
-    b: Array,
-    w: Array | None,
+    fit: Fit,
     x: Array,
     step: Array,
     proximal: Callable[[Array, Array], Array] | None,
     penalty_gradient: Callable[[Array], Array] | None,
     restart: bool,
 ) -> Iterator[tuple[Array, float]]:
-    """Project every image once: the projection of the extrapolated image follows by linearity."""
+    """Project every image once: the gradient at the extrapolated image follows by linearity."""
     scalar = step.dtype.type
-    difference = operator.forward(x) - b
-    yield x, norm(difference, w)
-    ahead, ahead_difference, momentum = x, difference, 1.0
+    yield x, fit.residual(x)
+    slope = fit.gradient()
+    ahead, ahead_slope, momentum = x, slope, 1.0
     while True:
-        gradient = operator.adjoint(ahead_difference if w is None else w * ahead_difference)
-        if penalty_gradient is not None:
-            gradient = gradient + penalty_gradient(ahead)
-        new = ahead - step * gradient
+        full = ahead_slope if penalty_gradient is None else ahead_slope + penalty_gradient(ahead)
+        new = ahead - step * full
         if proximal is not None:
             new = proximal(new, step)
-        new_difference = operator.forward(new) - b
-        yield new, norm(new_difference, w)
+        yield new, fit.residual(new)
+        new_slope = fit.gradient()
         if restart and float(np.real(np.vdot((ahead - new) / step, new - x))) > 0:
             momentum = 1.0
         following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         beta = scalar((momentum - 1) / following)
         ahead = new + beta * (new - x)
-        ahead_difference = new_difference + beta * (new_difference - difference)
-        x, difference, momentum = new, new_difference, following
+        ahead_slope = new_slope + beta * (new_slope - slope)
+        x, slope, momentum = new, new_slope, following
