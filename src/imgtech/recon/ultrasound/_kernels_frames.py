@@ -324,7 +324,7 @@ def _turn_back(sums, at, frames, n, cosine, sine, keep, out, to):
 
 @helper
 def _first_depths(block, elements_mm, e0, n, f_number, first):
-    """For each column the first depth of a tile at which one of ``n`` elements is heard; returns the least."""
+    """First depth of each column at which one of ``n`` elements is heard; returns the least."""
     least = TILE
     for c in range(COLUMNS):
         nearest = math.inf
