@@ -23,16 +23,6 @@ def check_medium(medium: LayeredMedium | None, probe: Probe | None, waves: Trans
         raise ValueError("medium must be absent for sources that do not lie at depth 0")
 
 
-def point_times(
-    sources_mm: npt.NDArray[np.float64], points_mm: npt.NDArray[np.float64], medium: LayeredMedium
-) -> npt.NDArray[np.float64]:
-    """Times of the fastest ways between sources ``(m, 3)`` and points ``(..., 3)``, shape ``(m, ...)``."""
-    points = np.array(points_mm.reshape(-1, 3))
-    out = np.empty((len(sources_mm), len(points)))
-    _kernels_lines.ray_times.sized(50 * out.size)(np.array(sources_mm), points, medium.legs, out)
-    return out.reshape(len(sources_mm), *points_mm.shape[:-1])
-
-
 def transmit_times(
     waves: Transmits, points_mm: npt.NDArray[np.float64], speed_mm_s: float, medium: LayeredMedium | None
 ) -> npt.NDArray[np.float64]:
@@ -46,7 +36,10 @@ def transmit_times(
     if isinstance(waves, Photoacoustic):
         return waves.paths_mm(points_mm)
     if isinstance(waves, PointSources):
-        return point_times(waves.sources_mm, points_mm, medium)
+        points = np.array(points_mm.reshape(-1, 3))
+        out = np.empty((waves.n_transmits, len(points)))
+        _kernels_lines.ray_times.sized(50 * out.size)(np.array(waves.sources_mm), points, medium.legs, out)
+        return out.reshape(waves.n_transmits, *points_mm.shape[:-1])
     assert isinstance(waves, PlaneWaves)
     along = waves.directions[:, 1:] / speed_mm_s
     flat = np.sum(along**2, axis=1)

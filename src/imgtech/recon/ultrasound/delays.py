@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import positive
-from imgtech.geometry import ImageGrid, LayeredMedium
+from imgtech.geometry import ImageGrid, LayeredMedium, PointSources
 from imgtech.geometry.probes import Probe
 from imgtech.geometry.scan_grids import Pixels
 from imgtech.geometry.transmits import Transmits
-from imgtech.recon.ultrasound._layers import check_medium, point_times, transmit_times
+from imgtech.recon.ultrasound._layers import check_medium, transmit_times
 from imgtech.recon.ultrasound._lines import pixel_points_mm
 
 
@@ -104,7 +104,7 @@ def receive_delays(
     points = pixel_points_mm(grid)
     if medium is not None:
         check_medium(medium, probe, None)
-        return point_times(probe.positions_mm, points, medium)
+        return transmit_times(PointSources.from_elements(probe, sampling_hz=1.0), points, speed_mm_s, medium)
     return np.stack([np.linalg.norm(points - place, axis=-1) for place in probe.positions_mm]) / speed_mm_s
 
 
