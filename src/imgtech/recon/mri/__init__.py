@@ -6,6 +6,7 @@ from imgtech.recon.mri.combine import CompressedCoils, compress_coils, roemer_co
 from imgtech.recon.mri.compressed import l1_wavelet, total_variation
 from imgtech.recon.mri.delays import GradientDelays, gradient_delays
 from imgtech.recon.mri.density import pipe_menon_density, voronoi_density
+from imgtech.recon.mri.dynamic import LowRankSparse, locally_low_rank, low_rank_plus_sparse
 from imgtech.recon.mri.espirit import espirit_maps, projection_residual
 from imgtech.recon.mri.fft import image_to_kspace, kspace_to_image
 from imgtech.recon.mri.ghost import GhostPhase, correct_ghost, ghost_phase, navigator_phase
@@ -24,6 +25,7 @@ __all__ = [
     "GhostPhase",
     "GradientDelays",
     "GrappaNoise",
+    "LowRankSparse",
     "Replicas",
     "SenseResult",
     "cartesian",
@@ -40,6 +42,8 @@ __all__ = [
     "kspace_to_image",
     "kspace_window",
     "l1_wavelet",
+    "locally_low_rank",
+    "low_rank_plus_sparse",
     "navigator_phase",
     "noise_covariance",
     "paravision_images",
