@@ -111,15 +111,27 @@ def test_missing_lines_are_filled_from_separate_calibration(tmp_path, rng):
     assert np.sqrt(np.mean((images - wanted) ** 2) / np.mean(wanted**2)) < 0.05
 
 
-def test_a_radial_file_is_gridded(tmp_path):
-    spokes = Trajectory.radial(110, 120, spacing_mm=1.5)
+def spirals(n_arms: int) -> Trajectory:
+    """Archimedean arms out to the edge of a raster of 1.5 mm, for a field of 90 mm."""
+    along = np.linspace(0, 1, 700) ** 0.5
+    angle = 2 * np.pi * (30.0 / n_arms * along + np.arange(n_arms)[:, None] / n_arms)
+    radius = along / 3.0
+    return Trajectory(positions_per_mm=np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("spokes", "how"),
+    [(Trajectory.radial(110, 120, spacing_mm=1.5), "spokes"), (spirals(8), "Voronoi cells")],
+    ids=["spokes", "spirals"],
+)
+def test_a_file_with_a_trajectory_is_gridded(tmp_path, spokes, how):
     coils = CoilSensitivities.ring(n_coils=2, radius_mm=200.0)
     disk = uniform_disk(radius_mm=25.0, value=3.0, center_mm=(8.0, -14.0))
     scan = MriScan(
         source="made",
         readouts=np.moveaxis(disk.kspace(spokes, coils), 0, 1),
-        labels={"line": np.arange(110)},
-        reversed_readouts=np.zeros(110, bool),
+        labels={"line": np.arange(spokes.shape[0])},
+        reversed_readouts=np.zeros(spokes.shape[0], bool),
         matrix=(60, 50),
         fov_mm=(90.0, 75.0),
         trajectory=spokes,
@@ -127,7 +139,8 @@ def test_a_radial_file_is_gridded(tmp_path):
     file = write_ismrmrd(scan, tmp_path / "radial.h5", frequency_hz=63.87e6)
     result, images = recon(file, tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "110 readouts with a trajectory" in result.output
+    assert f"{spokes.shape[0]} readouts with a trajectory" in result.output
+    assert f"weighted as {how}" in result.output
     grid = ImageGrid.fft((60, 50), spacing_mm=(1.5, 1.5))
     y, x = np.meshgrid(*grid.coordinates_mm, indexing="ij")
     inside = np.hypot(y - 8.0, x + 14.0) < 20.0

@@ -23,8 +23,10 @@ from imgtech.recon.mri import (
     noise_covariance,
     partial_fourier,
     prewhiten,
+    radial_density,
     regrid_readout,
     root_sum_of_squares,
+    voronoi_density,
 )
 
 Ghost = Literal["auto", "navigator", "image", "none"]
@@ -154,18 +156,23 @@ def _text(phase: GhostPhase) -> str:
 
 
 def _gridded(scan: MriScan, window: str, zero_fill: int, say: Say) -> npt.NDArray[np.floating]:
-    """Images of a radial scan on the raster of the header."""
+    """Images of a scan with a trajectory, on the raster of the header."""
     if window != "none":
         raise ValueError(f"--window is for Cartesian scans, and {scan.source} has a trajectory")
     ny, nx = (n * zero_fill for n in scan.matrix)
     grid = ImageGrid.fft((ny, nx), spacing_mm=(scan.fov_mm[0] / ny, scan.fov_mm[1] / nx))
-    say(f"{scan.readouts.shape[0]} readouts with a trajectory: gridding, weighted as spokes")
     out = []
-    for image in scan.images:
+    for number, image in enumerate(scan.images):
         kspace, trajectory = scan.samples_of(image)
+        try:
+            density, how = radial_density(trajectory), "spokes"
+        except ValueError:
+            density, how = voronoi_density(trajectory, scan.fov_mm), "Voronoi cells"
+        if number == 0:
+            say(f"{scan.readouts.shape[0]} readouts with a trajectory: gridding, weighted as {how}")
         if scan.noise is not None and scan.n_coils > 1:
             kspace = prewhiten(kspace, noise_covariance(scan.noise))
-        out.append(root_sum_of_squares(gridding(kspace, trajectory, grid)))
+        out.append(root_sum_of_squares(gridding(kspace, trajectory, grid, density=density)))
     return np.stack(out)
 
 
