@@ -111,6 +111,26 @@ def test_missing_lines_are_filled_from_separate_calibration(tmp_path, rng):
     assert np.sqrt(np.mean((images - wanted) ** 2) / np.mean(wanted**2)) < 0.05
 
 
+@pytest.mark.parametrize("parallel", ["auto", "grappa", "spirit"])
+def test_irregular_gaps_are_filled_by_spirit(tmp_path, parallel):
+    kspace = kspace_of_two_slices()
+    kept = np.random.default_rng(3).random(60) < 0.55
+    kept[20:40] = True
+    array = (kspace * kept[:, None]).reshape(2, *[1] * 9, 4, 1, 60, 96)
+    write_cfl(array, tmp_path / "k")
+    options = ["--fov-mm", "150", "288", "--parallel", parallel]
+    result, images = recon(tmp_path / "k.cfl", tmp_path / "out", *options)
+    if parallel == "grappa":
+        assert result.exit_code == 2
+        assert "every" in result.output
+        return
+    assert result.exit_code == 0, result.output
+    assert "SPIRiT (" in result.output
+    wanted = np.stack([cartesian(k, spacing_mm=SPACING, combine="rss") for k in kspace])
+    zero = np.stack([cartesian(k * kept[:, None], spacing_mm=SPACING, combine="rss") for k in kspace])
+    assert np.linalg.norm(images - wanted) < 0.45 * np.linalg.norm(zero - wanted)
+
+
 def spirals(n_arms: int) -> Trajectory:
     """Archimedean arms out to the edge of a raster of 1.5 mm, for a field of 90 mm."""
     along = np.linspace(0, 1, 700) ** 0.5
