@@ -19,6 +19,7 @@ from imgtech.recon.mri.partial_fourier import partial_fourier
 from imgtech.recon.mri.regrid import regrid_readout
 from imgtech.recon.mri.sense import SenseResult, sense
 from imgtech.recon.mri.snr import Replicas, pseudo_replicas, snr_units
+from imgtech.recon.mri.spirit import SpiritResult, spirit
 from imgtech.recon.mri.windows import kspace_window
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "OffResonanceNufft",
     "Replicas",
     "SenseResult",
+    "SpiritResult",
     "cartesian",
     "cg_sense",
     "compress_coils",
@@ -61,6 +63,7 @@ __all__ = [
     "root_sum_of_squares",
     "sense",
     "snr_units",
+    "spirit",
     "total_variation",
     "voronoi_density",
 ]
