@@ -1,4 +1,4 @@
-"""Coverage of the nuclear medicine and X-ray protocols at random poses.
+"""Coverage of the nuclear medicine protocols at random poses.
 
 ``python benchmarks/protocols/poses_nm.py [--only ...]``: any rotation, up to 20 mm off the middle, mirrored
 or not, at two noise levels. Truth: the closed form of the twins.
@@ -20,7 +20,7 @@ from study import Case, Truth, main  # noqa: E402
 
 from imgtech.io import Series  # noqa: E402
 from imgtech.qc import protocols  # noqa: E402
-from reference import nm_twins, planar_twins  # noqa: E402
+from reference import nm_twins  # noqa: E402
 
 Drawer = Callable[[np.random.Generator, float], tuple[Series, Truth]]
 
@@ -51,12 +51,6 @@ def cases() -> Iterator[Case]:
         yield _spheres("pet-nema-iq", nm_twins.drawn_pet, protocols.pet_nema_iq, noise)
     for noise in (0.03, 0.1):
         yield _spheres("gamma-jaszczak", nm_twins.drawn_jaszczak, protocols.gamma_jaszczak, noise)
-    for noise in (8.0, 25.0):
-        yield _planar(planar_twins.drawn_leeds, noise, "Leeds TOR 18")
-    for noise in (10.0, 30.0):
-        yield _planar(planar_twins.drawn_qc3, noise, "QC-3")
-    for noise in (12.0, 40.0):
-        yield _planar(planar_twins.drawn_edge, noise, "plate")
 
 
 def _spheres(protocol: str, drawer: Drawer, measure: Callable[..., object], noise: float) -> Case:
@@ -65,16 +59,6 @@ def _spheres(protocol: str, drawer: Drawer, measure: Callable[..., object], nois
         about=f"{100 * noise:g} % of the background",
         draw=partial(_swap, drawer, noise),
         measure=measure,  # type: ignore[arg-type]
-    )
-
-
-def _planar(drawer: Drawer, noise: float, what: str) -> Case:
-    quanta = planar_twins.edge_quanta(noise) if what == "plate" else None
-    return Case(
-        protocol="planar-xray",
-        about=f"{what}, noise of {noise:g}",
-        draw=partial(_swap, drawer, noise),
-        measure=partial(protocols.planar_xray, quanta_per_mm2=quanta, quanta_relative_uncertainty=1e-3),
     )
 
 

@@ -51,6 +51,7 @@ def study(case: Case, n_poses: int = POSES) -> dict[str, Any]:
     inside: dict[str, list[bool]] = {}
     spread: dict[str, list[float]] = {}
     left_out: dict[str, int] = {}
+    algorithms: dict[str, str] = {}
     errors: list[str] = []
     exceptions: list[str] = []
     start = time.perf_counter()
@@ -78,6 +79,7 @@ def study(case: Case, n_poses: int = POSES) -> dict[str, Any]:
             away.setdefault(name, []).append(off)
             inside.setdefault(name, []).append(abs(off) <= half)
             spread.setdefault(name, []).append(m.uncertainty)
+            algorithms[name] = m.algorithm
     return {
         "protocol": case.protocol,
         "noise": case.about,
@@ -91,6 +93,7 @@ def study(case: Case, n_poses: int = POSES) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - start, 1),
         "by item": {
             name: {
+                "algorithm": algorithms[name],
                 "coverage (%)": round(100 * float(np.mean(inside[name])), 1),
                 "mean error": float(np.mean(away[name])),
                 "scatter": float(np.std(away[name], ddof=1)),

@@ -131,12 +131,16 @@ def ball_disk_mean(diameter: float, sigma: float, height: float) -> float:
 
 
 def drawn_pet(rng: np.random.Generator, noise: float):
-    """NEMA body phantom with white noise of a share of the background; truth needs the slice used."""
+    """NEMA body phantom with noise of a share of the background; truth needs the slice used.
+
+    The variance grows with the activity, as that of counts does.
+    """
     place, sigma, ratio = drawn_placement(rng), 2.6, 4.0
     place = dataclasses.replace(place, z_mm=float(rng.uniform(-8, 8)))
     grid, z = ImageGrid(shape=(170, 174), spacing_mm=(2.2, 2.3)), np.arange(-62.0, 66.0, 2.9)
     volume = nema_body(grid, z, ratio=ratio, sigma_mm=sigma, placement=place)
-    volume = volume + 1000.0 * noise * rng.standard_normal(volume.shape) * (volume > 100.0)
+    height = noise * np.sqrt(1000.0 * np.maximum(volume, 0.0))
+    volume = volume + height * rng.standard_normal(volume.shape)
 
     def truth(report) -> dict[str, float]:
         out = {"roll": math.degrees(place.roll_rad), "background": 1000.0}

@@ -43,6 +43,15 @@ def qc(
     repeat: Annotated[
         Path | None, typer.Option(help="The same scan once more, where the protocol takes noise from two.")
     ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="NAME=VALUE that the files do not tell, such as db_per_level=0.24; repeatable."
+        ),
+    ] = None,
+    phantom: Annotated[
+        Path | None, typer.Option(help="YAML file that describes the phantom, for the protocol site.")
+    ] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
     html_path: Annotated[Path | None, typer.Option("--html", help="Write the report as a page.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="List protocols and decision rules.")] = False,
@@ -66,6 +75,8 @@ def qc(
             decision_rule=decision_rule,
             baselines=baselines,
             repeat=repeat,
+            settings=_settings(setting or []),
+            phantom=phantom,
         )
         if json_path is not None:
             write_text(json_path, report.to_json() + "\n")
@@ -73,6 +84,21 @@ def qc(
             save_html(report, html_path)
         print_report(report, Console())
     raise typer.Exit(exit_code(report))
+
+
+def _settings(texts: list[str]) -> dict[str, float]:
+    """Numbers by name from ``NAME=VALUE``."""
+    found: dict[str, float] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name:
+            raise ValueError(f"--set must be NAME=VALUE with a number, got {text!r}")
+        found[name.strip()] = int(number) if number.is_integer() and "." not in value else number
+    return found
 
 
 def exit_code(report: Report) -> int:

@@ -14,3 +14,4 @@ from .series import SeriesTags as SeriesTags
 from .series import series_from_grid as series_from_grid
 from .tiff import read_tiff_stack as read_tiff_stack
 from .tiff import write_tiff_stack as write_tiff_stack
+from .us_out import write_us_image as write_us_image

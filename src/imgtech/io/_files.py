@@ -11,6 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from imgtech.io._ultrasound import us_region
+
 _DIRECTORY = "1.2.840.10008.1.3.10"
 
 
@@ -63,10 +65,11 @@ def _is_image(dataset: Dataset) -> bool:
 
 
 def stored_pixels(path: Path) -> tuple[npt.NDArray[Any], Dataset]:
-    """Stored values ``(frame, y, x)`` and the header."""
+    """Stored values ``(frame, y, x)``, or ``(frame, y, x, 3)`` of ultrasound in colours, and the header."""
     dataset = _open(path)
     syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if int(dataset.get("SamplesPerPixel", 1)) != 1:
+    samples = int(dataset.get("SamplesPerPixel", 1))
+    if samples != 1 and not (samples == 3 and us_region(dataset) is not None):
         raise ValueError(f"{path} is a colour image; only images of one sample per pixel can be measured")
     try:
         stored = dataset.pixel_array
@@ -77,4 +80,5 @@ def stored_pixels(path: Path) -> tuple[npt.NDArray[Any], Dataset]:
                 f'{path} is compressed as {syntax.name}; pip install "imgtech[app]" brings the decoder'
             ) from error
         raise ValueError(f"{path} is damaged or cut short: {text}") from error
-    return stored.reshape(-1, *stored.shape[-2:]), dataset
+    axes = 2 if samples == 1 else 3
+    return stored.reshape(-1, *stored.shape[-axes:]), dataset

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 from imgtech.io._nuclear import slice_place
+from imgtech.io._ultrasound import UsRegion, us_region
 from imgtech.io.series import SeriesTags
 
 _SHARED = "SharedFunctionalGroupsSequence"
@@ -39,6 +40,7 @@ class Frame:
     component: str
     echo_time_ms: float | None
     number: int = 0
+    region: UsRegion | None = None
 
     @property
     def stack(self) -> tuple[Any, ...]:
@@ -97,17 +99,25 @@ def frames(dataset: Dataset, path: Path) -> Iterator[Frame]:
     for index in range(count):
         header = _Header(dataset, index)
         spacing, keyword = _spacing(header)
+        shape = (int(dataset.Rows), int(dataset.Columns))
         slope = header.number("RescaleSlope")
         position = header.numbers("ImagePositionPatient", 3)
         orientation = header.numbers("ImageOrientationPatient", 6)
         if position is None or orientation is None:
             position, orientation = slice_place(dataset, index) or (position, orientation)
+        region = us_region(dataset)
+        if region is not None:
+            spacing, keyword, shape = region.spacing_mm, "SequenceOfUltrasoundRegions", region.shape
+            position, orientation = None, None
+            if count == 1:
+                position = (region.first_mm[1], region.first_mm[0], 0.0)
+                orientation = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
         yield Frame(
             path=path,
             index=index,
             instance_uid=f"{dataset.get('SOPInstanceUID', path)}/{index}",
             number=int(header.number("InstanceNumber") or 0),
-            shape=(int(dataset.Rows), int(dataset.Columns)),
+            shape=shape,
             spacing_mm=spacing,
             spacing_keyword=keyword,
             position_mm=position,
@@ -118,6 +128,7 @@ def frames(dataset: Dataset, path: Path) -> Iterator[Frame]:
             philips_slope=header.philips_slope(),
             component=_component(header),
             echo_time_ms=header.number("EffectiveEchoTime", "EchoTime"),
+            region=region,
         )
 
 

@@ -14,9 +14,11 @@ from pydicom.pixels import apply_modality_lut
 
 from imgtech.io._files import headers, stored_pixels
 from imgtech.io._frames import Frame, frames, tags
+from imgtech.io._ultrasound import grey_of
 from imgtech.io.series import Series, SeriesInfo
 
 _GAP = 0.1
+_UNPLACED = ("NM", "US")  # detectors, projections and moments have no place in space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,9 @@ def read_series(
 
     the ones the reconstruction computed and the only ones that can be compared between series [1]_.
     Real World Value Mapping is not applied. Slices of a nuclear medicine volume lie where its slice vector
-    says; its images that are not slices (detectors, projections) are numbered from 0.
+    says; its images that are not slices (detectors, projections) are numbered from 0. Of an ultrasound image
+    the largest region that the file calibrates is taken, in grey (three samples a pixel that are alike are
+    one); ``origin_mm`` holds the lateral place and the depth of its first pixel.
 
     Parameters
     ----------
@@ -192,7 +196,7 @@ def _build(stack: _Stack, allow_gaps: bool, repeats: bool = False) -> Series:
     if first.spacing_mm is None:
         raise ValueError(f"{first.path} does not say its pixel spacing")
     lost = len(stack.frames) > 1 and any(f.position_mm is None or f.orientation is None for f in stack.frames)
-    if lost and stack.info.modality != "NM":
+    if lost and stack.info.modality not in _UNPLACED:
         raise ValueError(f"{first.path} and the rest of {stack.info} do not say where the slices lie")
     orientation = first.orientation or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
     normal = np.cross(orientation[:3], orientation[3:])
@@ -205,7 +209,7 @@ def _build(stack: _Stack, allow_gaps: bool, repeats: bool = False) -> Series:
     notes = [] if repeats else _check_positions(where[order], ordered, allow_gaps)
     notes += _notes(ordered)
     if lost:
-        notes.append("images without a place (detectors, projections): positions are their numbers")
+        notes.append("images without a place (detectors, projections, frames): positions are their numbers")
     return Series(
         pixels=_pixels(ordered),
         spacing_mm=first.spacing_mm,
@@ -245,7 +249,9 @@ def _notes(ordered: list[Frame]) -> list[str]:
     notes = []
     if any(f.philips_slope for f in ordered):
         notes.append("values rescaled with the Philips private Scale Slope (2005,100E)")
-    if ordered[0].spacing_keyword != "PixelSpacing":
+    if ordered[0].region is not None:
+        notes.append("the picture is the largest calibrated ultrasound region of the file")
+    elif ordered[0].spacing_keyword != "PixelSpacing":
         notes.append(f"pixel spacing taken from {ordered[0].spacing_keyword}: at the detector")
     return notes
 
@@ -254,6 +260,8 @@ def _pixels(ordered: list[Frame]) -> npt.NDArray[np.float32]:
     out = np.empty((len(ordered), *ordered[0].shape), dtype=np.float32)
     for path in dict.fromkeys(frame.path for frame in ordered):
         stored, dataset = stored_pixels(path)
+        region = next(frame.region for frame in ordered if frame.path == path)
+        stored = stored if region is None else grey_of(stored, region, path)
         for place, frame in enumerate(ordered):
             if frame.path == path:
                 out[place] = _real_values(stored[frame.index], frame, dataset)

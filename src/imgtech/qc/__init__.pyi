@@ -3,6 +3,7 @@ from . import metrics as metrics
 from . import pose as pose
 from . import protocols as protocols
 from . import roi as roi
+from . import site_phantom as site_phantom
 from . import uncertainty as uncertainty
 from ._run import list_protocols as list_protocols
 from ._run import run as run

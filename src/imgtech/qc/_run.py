@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from imgtech._core.validate import one_of
 from imgtech.io import Series, SeriesInfo, list_series, read_series
@@ -30,12 +31,16 @@ from imgtech.qc.protocols.pet_nema_iq import (
     pet_nema_iq,
 )
 from imgtech.qc.protocols.planar_xray import PLANAR_EDITIONS, PLANAR_MODALITIES, planar_xray
+from imgtech.qc.protocols.site import SITE_EDITIONS, site
+from imgtech.qc.protocols.us_in_air import US_AIR_EDITIONS, us_in_air
+from imgtech.qc.protocols.us_multipurpose import US_EDITIONS, us_multipurpose
 from imgtech.qc.report import Report
+from imgtech.qc.site_phantom import read_site_phantom
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Protocol:
-    """``measure`` is called with the scan, ``edition`` and, where it takes one, ``repeat``."""
+    """``measure`` is called with the scan, ``edition`` and, where it takes them, ``repeat`` and settings."""
 
     editions: tuple[str, ...]
     modalities: tuple[str, ...]
@@ -43,6 +48,8 @@ class _Protocol:
     measure: Callable[..., Report]
     takes_repeat: bool = False
     in_time: bool = False
+    settings: tuple[str, ...] = ()
+    takes_phantom: bool = False
 
 
 _STACK = (5, 10_000)
@@ -124,6 +131,29 @@ _PROTOCOLS = {
         n_images=(1, 1),
         measure=planar_xray,
     ),
+    "us-in-air": _Protocol(
+        editions=US_AIR_EDITIONS,
+        modalities=("US",),
+        n_images=(1, 1),
+        measure=us_in_air,
+        settings=("n_elements", "weak_db", "dead_db", "db_per_level"),
+    ),
+    "site": _Protocol(
+        editions=SITE_EDITIONS,
+        modalities=(),
+        n_images=(1, 10_000),
+        measure=site,
+        takes_repeat=True,
+        takes_phantom=True,
+    ),
+    "us-multipurpose": _Protocol(
+        editions=tuple(US_EDITIONS),
+        modalities=("US",),
+        n_images=(1, 1),
+        measure=us_multipurpose,
+        takes_repeat=True,
+        settings=("db_per_level", "scanner_speed_m_s", "phantom_speed_m_s"),
+    ),
     **{
         f"catphan-{model}": _Protocol(
             editions=tuple(CATPHAN_EDITIONS),
@@ -163,6 +193,8 @@ def run(
     decision_rule: str | DecisionRule = "simple-acceptance",
     baselines: str | Path | None = None,
     repeat: str | Path | None = None,
+    settings: Mapping[str, float] | None = None,
+    phantom: str | Path | None = None,
 ) -> Report:
     """Read a scan and measure it by a phantom protocol.
 
@@ -189,6 +221,12 @@ def run(
         A site's own limits, see :func:`imgtech.qc.limits.read_baselines`; they replace those of the edition.
     repeat : str or pathlib.Path, optional
         File or folder of the same scan once more, for protocols that take the noise from two scans.
+    settings : mapping of str to float, optional
+        Numbers that the files do not tell, by the name of the argument of the protocol's function, such as
+        ``phantom_speed_m_s``.
+    phantom : str or pathlib.Path, optional
+        YAML file that describes a site's own phantom, for the protocol ``site``; see
+        :func:`imgtech.qc.site_phantom.read_site_phantom`.
 
     Returns
     -------
@@ -198,8 +236,8 @@ def run(
     Raises
     ------
     ValueError
-        If the protocol, edition or decision rule is unknown, the files cannot be read, or they do not show
-        the phantom.
+        If the protocol, edition, decision rule or a setting is unknown, the files cannot be read, or they
+        do not show the phantom.
 
     Examples
     --------
@@ -213,8 +251,21 @@ def run(
     rule = rule_by_name(decision_rule)
     own = read_baselines(baselines) if baselines is not None else None
     chosen = known.editions[-1] if edition is None else one_of("edition", edition, known.editions)
+    if known.takes_phantom != (phantom is not None):
+        must = "must be given with" if known.takes_phantom else "must not be given with"
+        raise ValueError(f"phantom {must} the protocol {protocol}, got {phantom}")
+    if phantom is not None:
+        described = read_site_phantom(phantom)
+        known = replace(
+            known, modalities=(described.modality,), measure=partial(known.measure, phantom=described)
+        )
     if repeat is not None and not known.takes_repeat:
         raise ValueError(f"repeat must not be given: {protocol} has no use for a second scan, got {repeat}")
+    more: dict[str, Any] = dict(settings or {})
+    for name in more:
+        if name not in known.settings:
+            takes = ", ".join(known.settings) or "no settings"
+            raise ValueError(f"settings must not hold {name!r}: {protocol} takes {takes}")
     pair: tuple[SeriesInfo, ...] = ()
     if series is None and echo_time_ms is None:
         found = list_series(path)
@@ -227,7 +278,6 @@ def run(
         )
 
     scan = read(path, series, echo_time_ms)
-    more: dict[str, Series] = {}
     if pair:
         more["repeat"] = read(path, *_chosen(pair[1]))
     elif repeat is not None:

@@ -9,6 +9,7 @@ from imgtech.geometry import ImageGrid, Trajectory
 from imgtech.phantoms import CoilSensitivities, complex_gaussian, shepp_logan
 from imgtech.recon import dot_test
 from imgtech.recon.mri import image_to_kspace, kspace_to_image, l1_wavelet, roemer_combine, total_variation
+from imgtech.recon.mri._coil_fourier import _LaneFit, _ScipyFit, fit_of
 from imgtech.recon.mri.compressed import _problem
 
 SHAPE = (61, 72)
@@ -101,6 +102,22 @@ def test_the_operator_and_its_adjoint_belong_together_and_agree_with_the_transfo
     expected = image_to_kspace(MAPS * image) * full
     np.testing.assert_allclose(np.fft.fftshift(operator.forward(image), axes=(1, 2)), expected, atol=1e-5)
     np.testing.assert_array_equal(np.fft.fftshift(data, axes=(1, 2)), kspace * full)
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(np.complex128, 1e-12), (np.complex64, 1e-5)])
+def test_both_ways_to_fit_give_distance_and_gradient_of_the_operator(dtype, close, rng):
+    kspace = head_data(sigma=0.01).astype(dtype)
+    operator, data, _ = _problem(kspace[:, 4:], sampling()[4:], MAPS[:, 4:], 0.0)
+    image = (rng.normal(size=(57, 72)) + 1j * rng.normal(size=(57, 72))).astype(dtype)
+    left = operator.forward(image) - data
+    for kind in (_ScipyFit, _LaneFit):
+        fit = kind(operator, data)
+        assert fit.residual(image) == pytest.approx(np.linalg.norm(left), rel=close)
+        wanted = operator.adjoint(left)
+        assert np.abs(fit.gradient() - wanted).max() < close * np.abs(wanted).max()
+    assert isinstance(fit_of(operator, data), _LaneFit)
+    prime, data, _ = _problem(kspace, sampling(), MAPS, 0.0)
+    assert isinstance(fit_of(prime, data), _ScipyFit)
 
 
 K = head_data()

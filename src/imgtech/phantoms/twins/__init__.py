@@ -28,6 +28,9 @@ from imgtech.phantoms.twins.planar import (
 )
 from imgtech.phantoms.twins.solids import Bead, Block, Rod, Solid, Wire, blurred_disk
 from imgtech.phantoms.twins.twin import Twin, with_ring
+from imgtech.phantoms.twins.us_air import UsAirTwin
+from imgtech.phantoms.twins.us_drawing import UsDrawing, UsTarget, us_drawing
+from imgtech.phantoms.twins.us_twin import UsTwin
 
 __all__ = [
     "AcrCtDrawing",
@@ -55,6 +58,10 @@ __all__ = [
     "SlicePlace",
     "Solid",
     "Twin",
+    "UsAirTwin",
+    "UsDrawing",
+    "UsTarget",
+    "UsTwin",
     "WedgeBar",
     "Wire",
     "acr_ct",
@@ -81,6 +88,7 @@ __all__ = [
     "qc3",
     "quadrant_bars",
     "spoke_centers",
+    "us_drawing",
     "water_phantom",
     "with_ring",
 ]

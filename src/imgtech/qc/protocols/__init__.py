@@ -12,6 +12,9 @@ from imgtech.qc.protocols.mr_magnet import mr_magnet
 from imgtech.qc.protocols.mr_snr_nema import mr_snr_nema
 from imgtech.qc.protocols.pet_nema_iq import gamma_jaszczak, pet_nema_iq
 from imgtech.qc.protocols.planar_xray import planar_xray
+from imgtech.qc.protocols.site import site
+from imgtech.qc.protocols.us_in_air import us_in_air
+from imgtech.qc.protocols.us_multipurpose import us_multipurpose
 
 __all__ = [
     "acr_ct",
@@ -27,4 +30,7 @@ __all__ = [
     "mr_snr_nema",
     "pet_nema_iq",
     "planar_xray",
+    "site",
+    "us_in_air",
+    "us_multipurpose",
 ]

@@ -37,6 +37,8 @@ _EDGE = Source(document="IEC 62220-1-1", edition="2015", clause="MTF from an edg
 _LARGEST_SHARE = 0.5
 _MARGIN_MM = 3.0
 _DISK_SIGMA = 8.0
+_CLEAR_MM = 1.5
+_SHORTEST_MM = 5.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,9 +97,10 @@ def find_plate(image: Floats, grid: ImageGrid) -> EdgeScene:
     area = abs(_area(corners))
     if not 0.9 < plate.sum() * grid.spacing_mm[0] * grid.spacing_mm[1] / area < 1.1:
         raise ValueError("the opaque piece in the field is not a rectangle")
-    noise = region_noise(image, (ndimage.binary_dilation(plate, iterations=12) ^ plate).astype(np.float64))
-    disks, covered = _disks(smooth, grid, plate, noise)
     reach = [max(math.ceil(_MARGIN_MM / d), 2) for d in grid.spacing_mm]
+    off_edge = ndimage.binary_dilation(plate, iterations=max(reach))
+    beside = ndimage.binary_dilation(off_edge, iterations=12) ^ off_edge
+    disks, covered = _disks(smooth, grid, plate, region_noise(image, beside.astype(np.float64)))
     near = ndimage.binary_dilation(plate | covered, iterations=max(reach))
     lit = smooth > 0.7 * high
     inside = ndimage.binary_erosion(lit, iterations=max(reach), border_value=1)
@@ -147,6 +150,15 @@ def _disks(
     found = []
     for k, box in enumerate(ndimage.find_objects(labels), 1):
         piece = labels[box] == k
+        # its size where it is half as deep as in its middle, however far its foot stands out of the noise
+        depth = np.abs(blurred - wide)[box]
+        piece &= depth > 0.5 * np.percentile(depth[piece], 90)
+        rows, columns = np.nonzero(piece)
+        piece = piece[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        box = tuple(
+            slice(side.start + int(line.min()), side.start + int(line.max()) + 1)
+            for side, line in zip(box, (rows, columns), strict=True)
+        )
         area = piece.sum() * pixel**2
         height, width = (piece.shape[a] * grid.spacing_mm[a] for a in (0, 1))
         round_enough = (
@@ -205,25 +217,46 @@ def edge_items(
         yield item(
             f"contrast disk {k + 1}", "%", "disk-ring-contrast-1", IEC, partial(_contrast, scene, k, signal)
         )
-    yield item("uniformity", "%", "percentile-uniformity-1", UNIFORM, partial(_uniform, scene))
+    yield item("uniformity", "%", "percentile-uniformity-2", UNIFORM, partial(_uniform, scene))
     yield item("bad pixels", "1", "median-deviation-1", PIXELS, partial(_bad, scene))
 
 
 def _mtf(scene: EdgeScene, side: str) -> MTF:
-    """From a box around the middle of a side, as long as the corners allow."""
+    """From a box around the middle of a side, as long as the corners and what lies beside the plate allow."""
     (ay, ax), (by, bx) = scene.sides[side]
     middle = (ay + by) / 2, (ax + bx) / 2
     length = math.hypot(by - ay, bx - ax)
     along = abs(by - ay) > abs(bx - ax)
-    half = 0.36 * length
-    slope = (bx - ax) / (by - ay) if along else (by - ay) / (bx - ax)
-    across = min(0.3 * length, 12.0) + abs(slope) * half
-    reach = (half, across) if along else (across, half)
+    slope = abs((bx - ax) / (by - ay) if along else (by - ay) / (bx - ax))
+    others = _in_the_way(scene, side) - middle
+    half, width = 0.36 * length, min(0.3 * length, 12.0)
+    while True:
+        across = width + slope * half
+        reach = (half, across) if along else (across, half)
+        if not (np.abs(others) < np.array(reach) + _CLEAR_MM).all(axis=1).any():
+            break
+        half, width = 0.93 * half, 0.96 * width
+        if half < _SHORTEST_MM:
+            raise ValueError(f"what lies beside the {side} edge leaves less than {_SHORTEST_MM:g} mm of it")
     box = []
     for positions, c, r in zip(scene.grid.coordinates_mm, middle, reach, strict=True):
         first, last = np.searchsorted(positions, [c - r, c + r])
         box.append(slice(int(first), int(last)))
     return slanted_edge_mtf(scene.image[box[0], box[1]], (scene.grid.spacing_mm[0], scene.grid.spacing_mm[1]))
+
+
+def _in_the_way(scene: EdgeScene, side: str) -> Floats:
+    """Points ``(y, x)`` on the other sides of the plate and on the rims of the disks."""
+    share = np.linspace(0.0, 1.0, 200)[:, None]
+    points = [
+        np.array(first) * (1 - share) + np.array(second) * share
+        for name, (first, second) in scene.sides.items()
+        if name != side
+    ]
+    turn = np.linspace(0.0, 2 * math.pi, 60)
+    for (cy, cx), radius in scene.disks:
+        points.append(np.stack([cy + radius * np.sin(turn), cx + radius * np.cos(turn)], axis=1))
+    return np.concatenate(points)
 
 
 def _nnps(nps: NPS, f: float, signal: float) -> Measurement:

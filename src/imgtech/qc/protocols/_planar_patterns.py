@@ -76,7 +76,7 @@ def pattern_items(pattern: Pattern) -> Iterator[Item]:
     yield item("roll", "deg", "bar-direction-1", COLTMAN, bars.roll)
     shown = shown_groups(pattern.grid, pattern.found, pattern.drawing)
     for k in shown[:_COARSE]:
-        yield item(f"frequency bars {k + 1}", "1/mm", "bar-frequency-1", COLTMAN, partial(bars.frequency, k))
+        yield item(f"frequency bars {k + 1}", "1/mm", "bar-frequency-2", COLTMAN, partial(bars.frequency, k))
     for k in shown:
         yield item(f"MTF bars {k + 1}", "1", "first-harmonic-1", COLTMAN, partial(bars.mtf_at, k))
     yield item("MTF50 bars", "1/mm", "first-harmonic-1", COLTMAN, partial(bars.crossing, 0.5))
@@ -87,7 +87,7 @@ def pattern_items(pattern: Pattern) -> Iterator[Item]:
     for name in pattern.drawing.patches:
         if name.startswith("patch"):
             yield item(f"SDNR {name}", "1", "sdnr-background-1", IEC, partial(_patch, pattern, name))
-    yield item("uniformity", "%", "percentile-uniformity-1", UNIFORM, partial(_uniform, pattern))
+    yield item("uniformity", "%", "percentile-uniformity-2", UNIFORM, partial(_uniform, pattern))
     yield item("bad pixels", "1", "median-deviation-1", PIXELS, partial(_bad, pattern))
 
 
@@ -129,7 +129,7 @@ class _Bars:
             unit="1/mm",
             uncertainty=group.frequency_uncertainty_per_mm,
             definition=COLTMAN,
-            algorithm="bar-frequency-1",
+            algorithm="bar-frequency-2",
         )
 
     def _mtf(self) -> tuple[MTF, tuple[int, ...]]:

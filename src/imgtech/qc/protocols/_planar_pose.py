@@ -65,22 +65,33 @@ def fit_planar(
     layers = [ndimage.gaussian_filter(image, max(w, 1.0)) for w in (2 * wide, wide, 1.0)]
     radius = np.hypot(*points.T).max()
 
-    def correlation(p: Floats, mirrored: bool, smooth: Floats) -> float:
-        y, x = _placed(points, p, mirrored)
+    def correlations(p: Floats, mirrored: bool, smooth: Floats, turns: Floats) -> Floats:
+        """At several rotations of one centre and unit; 0 where too much of the drawing leaves the image."""
+        y, x = _placed(points, p, mirrored, turns)
         rows, columns = grid_indices(grid, y, x)
         inside = (rows > 0) & (columns > 0) & (rows < image.shape[0] - 1) & (columns < image.shape[1] - 1)
-        if inside.mean() < _REACH:
-            return 0.0
-        values = ndimage.map_coordinates(smooth, [rows[inside], columns[inside]], order=1)
-        spread = values.std()
-        return float(np.corrcoef(values, levels[inside])[0, 1]) if spread > 0 else 0.0
+        values = ndimage.map_coordinates(smooth, np.stack([rows, columns]), order=1, mode="nearest")
+        n = np.maximum(inside.sum(axis=1), 1)
+        seen, drawn = (
+            np.where(inside, a - np.sum(a * inside, axis=1, keepdims=True) / n[:, None], 0.0)
+            for a in (values, np.broadcast_to(levels, values.shape))
+        )
+        spread = np.sqrt((seen**2).sum(axis=1) * (drawn**2).sum(axis=1))
+        sound = (inside.mean(axis=1) >= _REACH) & (spread > 0)
+        return np.where(sound, (seen * drawn).sum(axis=1) / np.where(spread > 0, spread, 1.0), 0.0)
+
+    def correlation(p: Floats, mirrored: bool, smooth: Floats) -> float:
+        return float(correlations(p, mirrored, smooth, p[2:3])[0])
 
     tried: list[tuple[float, Floats, bool]] = []
     for center, unit in starts:
         for mirrored in (False, True):
-            for turn in np.arange(_TURNS) * 2 * math.pi / _TURNS:
-                p = np.array([center[0], center[1], turn, unit])
-                tried.append((abs(correlation(p, mirrored, layers[0])), p, mirrored))
+            turns = np.arange(_TURNS) * 2 * math.pi / _TURNS
+            found = correlations(np.array([*center, 0.0, unit]), mirrored, layers[0], turns)
+            tried += [
+                (abs(float(c)), np.array([*center, turn, unit]), mirrored)
+                for c, turn in zip(found, turns, strict=True)
+            ]
     tried.sort(key=lambda t: -t[0])
     best: tuple[float, Floats, bool] | None = None
     for p, mirrored in _apart(tried):
@@ -199,7 +210,8 @@ def _samples(drawing: PlanarDrawing) -> tuple[Floats, Floats]:
     return np.array(points), np.array(levels)
 
 
-def _placed(points: Floats, p: Floats, mirrored: bool) -> tuple[Floats, Floats]:
+def _placed(points: Floats, p: Floats, mirrored: bool, turns: Floats) -> tuple[Floats, Floats]:
+    """Image positions ``(turn, point)`` of points of the drawing."""
     v, u = points[:, 0] * p[3], points[:, 1] * p[3] * (-1 if mirrored else 1)
-    c, s = math.cos(p[2]), math.sin(p[2])
+    c, s = np.cos(turns)[:, None], np.sin(turns)[:, None]
     return p[0] + u * s + v * c, p[1] + u * c - v * s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ class SphereRing:
         Whether sizes fall against the direction from x to y.
     score : float
         Correlation of the excess around the ring with the sizes.
+    place_uncertainty_mm, angle_uncertainty_rad : float
+        Of a sphere along y or x and of the direction, from what the three largest spheres leave of a rigid
+        fit, with three degrees of freedom.
     """
 
     center_mm: tuple[float, float]
@@ -48,6 +52,8 @@ class SphereRing:
     angle_rad: float
     mirrored: bool
     score: float
+    place_uncertainty_mm: float = 0.0
+    angle_uncertainty_rad: float = 0.0
 
     def place(self, k: int) -> tuple[float, float]:
         """Middle ``(y, x)`` of a sphere, the largest being 0."""
@@ -94,13 +100,7 @@ def find_ring(
     again = _turned(ring(smooth[index], result.center_mm), angles, diameters_mm)
     if again[2] < _ENOUGH:
         raise ValueError(f"no ring of six spheres: correlation {again[2]:.2f} of the excess with their sizes")
-    return SphereRing(
-        center_mm=result.center_mm,
-        z_mm=result.z_mm,
-        angle_rad=result.angle_rad,
-        mirrored=result.mirrored,
-        score=again[2],
-    )
+    return dataclasses.replace(result, score=again[2])
 
 
 def _turned(wave: Floats, angles: Floats, diameters_mm: Sequence[float]) -> tuple[float, bool, float]:
@@ -149,12 +149,16 @@ def _refined(smooth: Floats, series: Series, ring: SphereRing, diameters_mm: Seq
     middle = a.mean(axis=0)
     moved = np.array([middle[0] * c + middle[1] * s, middle[1] * c - middle[0] * s])
     shift = b.mean(axis=0) - moved
+    left = b0 - np.stack([a0[:, 0] * c + a0[:, 1] * s, a0[:, 1] * c - a0[:, 0] * s], axis=1)
+    scatter = math.sqrt(float((left**2).sum()) / (2 * len(left) - 3))
     return SphereRing(
         center_mm=(ring.center_mm[0] + float(shift[0]), ring.center_mm[1] + float(shift[1])),
         z_mm=float(np.mean(heights)),
         angle_rad=ring.angle_rad + turn,
         mirrored=ring.mirrored,
         score=ring.score,
+        place_uncertainty_mm=scatter,
+        angle_uncertainty_rad=scatter / math.sqrt(float((a0**2).sum())),
     )
 
 

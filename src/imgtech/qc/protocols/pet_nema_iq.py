@@ -31,7 +31,6 @@ _SPHERES = Source(
 )
 _LUNG_ROI_MM = 30.0
 _REGION_MM = 18.5
-_COARSE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -285,14 +284,14 @@ def _ratio_items(spheres: _Spheres, ratio: float | None, *, cold: bool) -> Itera
     for k, d in enumerate(spheres.diameters_mm):
         if cold:
             yield _item(
-                f"contrast {d:g} mm", "%", "sphere-disk-1", source, partial(_contrast, spheres, k, 0.0)
+                f"contrast {d:g} mm", "%", "sphere-disk-2", source, partial(_contrast, spheres, k, 0.0)
             )
         else:
             yield _item(
-                f"sphere to background {d:g} mm", "1", "sphere-disk-1", source, partial(_ratio, spheres, k)
+                f"sphere to background {d:g} mm", "1", "sphere-disk-2", source, partial(_ratio, spheres, k)
             )
             if ratio is not None:
-                yield _item(f"contrast recovery {d:g} mm", "%", "sphere-disk-1", source,
+                yield _item(f"contrast recovery {d:g} mm", "%", "sphere-disk-2", source,
                             partial(_contrast, spheres, k, ratio))  # fmt: skip
     for d in spheres.diameters_mm:
         yield _item(
@@ -304,37 +303,43 @@ def _common_items(spheres: _Spheres) -> Iterator[Item]:
     source = spheres.definition
     yield _item("background", "1", "disk-means-1", source, partial(_background, spheres))
     yield _item("coefficient of variation", "1", "pixels-of-disks-1", source, partial(_variation, spheres))
-    yield _item("roll", "deg", "sphere-centroids-1", source, partial(_roll, spheres))
+    yield _item("roll", "deg", "sphere-centroids-2", source, partial(_roll, spheres))
 
 
 def _ratio(spheres: _Spheres, k: int) -> Measurement:
     """Mean of the sphere over that of the background disks of its size.
 
     The scatter of the background disks is taken for that of the sphere, its variance growing with the level
-    of hot ones; 0.7 mm of doubt about the place by moving the disk, and one percent of the contrast for what
-    coarse pixels do to a disk.
+    of hot ones; the doubt about the place, as much as the three largest spheres leave of a rigid fit, by
+    moving the disk; and what the pixels do to it, by making them once more as wide: the mean of a disk takes
+    whole pixels by their share, which blurs the sphere by a pixel.
     """
     around = spheres.background(spheres.diameters_mm[k])
     level, scatter = float(around.mean()), float(around.std(ddof=1))
     value = spheres.sphere(k) / level
     grid, image = spheres.series.grid, spheres.image(spheres.index)
     y, x = spheres.ring.place(k)
-    moved = [
-        disk_mean(image, grid, (y + dy, x + dx), spheres.diameters_mm[k]) / level - value
-        for dy, dx in ((0.7, 0.0), (-0.7, 0.0), (0.0, 0.7), (0.0, -0.7))
-    ]
+    doubt = spheres.ring.place_uncertainty_mm
+
+    def moved(dy: float, dx: float) -> float:
+        return disk_mean(image, grid, (y + dy, x + dx), spheres.diameters_mm[k]) / level - value
+
+    away = [abs(moved(*step)) for step in ((doubt, 0.0), (-doubt, 0.0), (0.0, doubt), (0.0, -doubt))]
+    # a pixel as a filter has the variance of the weights 1/24, 22/24, 1/24
+    dy, dx = grid.spacing_mm
+    coarse = sum(moved(*step) for step in ((dy, 0.0), (-dy, 0.0), (0.0, dx), (0.0, -dx))) / 24
     own = scatter * math.sqrt(max(value, 1.0)) / level
     return Measurement(
         name="sphere to background",
         value=value,
         uncertainty=math.hypot(
             own,
-            float(np.abs(moved).mean()),
-            _COARSE * (value - 1),
+            float(np.mean(away)),
+            coarse,
             value * scatter / level / math.sqrt(around.size),
         ),
         definition=spheres.definition,
-        algorithm="sphere-disk-1",
+        algorithm="sphere-disk-2",
         degrees_of_freedom=20.0,
         details={
             "distance of the slice from the plane (mm)": float(
@@ -354,7 +359,7 @@ def _contrast(spheres: _Spheres, k: int, ratio: float) -> Measurement:
         unit="%",
         uncertainty=abs(factor) * (m.uncertainty or 0.0),
         definition=spheres.definition,
-        algorithm="sphere-disk-1",
+        algorithm="sphere-disk-2",
         degrees_of_freedom=m.degrees_of_freedom,
         details=m.details,
     )
@@ -440,14 +445,14 @@ def _uniform(spheres: _Spheres) -> Measurement:
 
 
 def _roll(spheres: _Spheres) -> Measurement:
-    """Direction of the largest sphere; half a millimetre on the ring is half a degree."""
+    """Direction of the largest sphere, from the centroids of the three largest."""
     angle = spheres.ring.angle_rad
-    doubt = 0.15 * max(spheres.series.spacing_mm) / 57.2
     return Measurement(
         name="roll",
         value=math.degrees(math.atan2(math.sin(angle), math.cos(angle))),
         unit="deg",
-        uncertainty=math.degrees(doubt),
+        uncertainty=math.degrees(spheres.ring.angle_uncertainty_rad),
         definition=spheres.definition,
-        algorithm="sphere-centroids-1",
+        algorithm="sphere-centroids-2",
+        degrees_of_freedom=3.0,
     )

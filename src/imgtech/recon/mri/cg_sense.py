@@ -10,6 +10,8 @@ import numpy.typing as npt
 from imgtech._core.validate import ComplexArray, complex_image, floats, not_negative
 from imgtech.geometry import ImageGrid, Trajectory
 from imgtech.recon.gridding import Nufft, ToeplitzNormal
+from imgtech.recon.gridding._coil_normal import CoilNormal
+from imgtech.recon.gridding.toeplitz import normal_of_coils
 from imgtech.recon.linop import LinearOperator
 from imgtech.recon.solvers import Solution, solve_hermitian
 
@@ -38,11 +40,11 @@ def cg_sense(
     Parameters
     ----------
     kspace : array_like
-        Samples ``(coil, *trajectory.shape)``, value times mm²; whitened if the coils' noise is correlated.
+        Samples ``(coil, *trajectory.shape)``, value times mm² (mm³); whitened if the noise is correlated.
     trajectory : Trajectory
-        Where the samples lie in a plane.
+        Where the samples lie, in a plane or in space.
     maps : array_like
-        Coil sensitivities ``(coil, y, x)``.
+        Coil sensitivities ``(coil, y, x)`` or ``(coil, z, y, x)``.
     grid : ImageGrid
         Where the pixels are.
     density : array_like, optional
@@ -88,14 +90,14 @@ def cg_sense(
     """
     n_axes = len(trajectory.shape)
     samples = complex_image("kspace", kspace, n_axes + 1, trajectory.shape)
-    sensitivities = complex_image("maps", maps, 3, grid.shape).astype(samples.dtype)
+    sensitivities = complex_image("maps", maps, grid.ndim + 1, grid.shape).astype(samples.dtype)
     if len(sensitivities) != len(samples):
         raise ValueError(f"maps must have {len(samples)} coils like kspace, got {len(sensitivities)}")
     if not samples.any() or not sensitivities.any():
         raise ValueError("kspace and maps must not be all zero")
     weights = None if density is None else floats("density", density, n_axes)
     normal = ToeplitzNormal(trajectory, grid, weights)
-    operator = _CoilNormal(normal, sensitivities)
+    operator = _CoilNormal(normal, sensitivities, normal_of_coils(normal, sensitivities))
     weighted = samples if weights is None else samples * weights.astype(samples.real.dtype)
     right = (np.conj(sensitivities) * Nufft(trajectory, grid, normal.tolerance).adjoint(weighted)).sum(axis=0)
     strength = not_negative("regularization", regularization) * operator.largest_diagonal
@@ -108,6 +110,7 @@ class _CoilNormal(LinearOperator):
 
     normal: ToeplitzNormal
     maps: ComplexArray
+    lanes: CoilNormal | None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -123,6 +126,8 @@ class _CoilNormal(LinearOperator):
 
     def forward(self, x: npt.ArrayLike) -> ComplexArray:
         image = np.asarray(x)
+        if self.lanes is not None:
+            return self.lanes(np.ascontiguousarray(image))
         out = np.zeros(image.shape, image.dtype)
         for coil in self.maps:
             out += np.conj(coil) * self.normal.forward(coil * image)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft as scipy_fft
 
-from imgtech._core.jit import thread_count
 from imgtech._core.validate import Array, ComplexArray, complex_image, not_negative
-from imgtech.recon.linop import LinearOperator
-from imgtech.recon.mri._kernels_coils import from_coils, subtract_data, to_coils
+from imgtech.recon.mri._coil_fourier import CoilFourier, fit_of
 from imgtech.recon.mri._wavelets import WaveletShrinkage
 from imgtech.recon.solvers import Gradient, Solution
 from imgtech.recon.solvers.proximal import fista_of
 from imgtech.recon.solvers.solution import Stopping
 
 _INNER = 8  # steps of the projection in every iteration
-_WORK = 4  # elementary updates a sample
 
 
 def l1_wavelet(
@@ -194,75 +190,15 @@ class _TotalVariation:
         return np.asarray(x - weight * self.gradient.adjoint(self.dual))
 
 
-@dataclass(frozen=True, eq=False)
-class _CoilFourier(LinearOperator):
-    """Coils and Fourier transform at the sampled places; everything has its origin in the first corner."""
-
-    maps: ComplexArray
-    sampled: npt.NDArray[np.floating[Any]]
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self.maps.shape[1:]
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return self.maps.shape
-
-    @property
-    def norm_bound(self) -> float:
-        """No smaller than the norm: that of the sensitivities, since the transform is orthonormal."""
-        return float(np.sqrt(np.sum(np.abs(self.maps) ** 2, axis=0).max()))
-
-    def forward(self, x: npt.ArrayLike) -> ComplexArray:
-        image = np.ascontiguousarray(x, dtype=self.maps.dtype)
-        out = np.empty(self.maps.shape, self.maps.dtype)
-        to_coils.sized(_WORK * out.size)(image, self.maps, out)
-        out = scipy_fft.fft2(out, norm="ortho", overwrite_x=True, workers=thread_count())
-        out *= self.sampled
-        return np.asarray(out)
-
-    def adjoint(self, y: npt.ArrayLike) -> ComplexArray:
-        return self._combined(np.asarray(y, dtype=self.maps.dtype) * self.sampled)
-
-    def _combined(self, kspace: ComplexArray) -> ComplexArray:
-        """The adjoint of samples that are zero where nothing was sampled; uses them up."""
-        images = scipy_fft.ifft2(kspace, norm="ortho", overwrite_x=True, workers=thread_count())
-        out = np.empty(self.input_shape, self.maps.dtype)
-        from_coils.sized(_WORK * images.size)(images, self.maps, out)
-        return out
-
-
-class _Fit:
-    """Distance of an image from the data at the sampled places, and its gradient; all in one array."""
-
-    def __init__(self, operator: _CoilFourier, data: ComplexArray) -> None:
-        self.operator, self.data = operator, data
-        self.difference = np.empty_like(data)
-
-    def residual(self, x: Array) -> float:
-        maps, work = self.operator.maps, _WORK * self.data.size
-        to_coils.sized(work)(x, maps, self.difference)
-        self.difference = scipy_fft.fft2(
-            self.difference, norm="ortho", overwrite_x=True, workers=thread_count()
-        )
-        squares = np.empty(len(maps) * len(x))
-        subtract_data.sized(work)(self.difference, self.operator.sampled, self.data, squares)
-        return float(np.sqrt(squares.sum()))
-
-    def gradient(self) -> Array:
-        return self.operator._combined(self.difference)
-
-
 def _minimum(
-    operator: _CoilFourier,
+    operator: CoilFourier,
     data: ComplexArray,
     proximal: Callable[[Array, Array], Array],
     n_iter: int,
     tolerance: float,
 ) -> Solution:
     return fista_of(
-        _Fit(operator, data),
+        fit_of(operator, data),
         np.zeros(operator.input_shape, data.dtype),
         proximal=proximal,
         step=np.asarray(1 / operator.norm_bound**2, data.real.dtype),
@@ -272,7 +208,7 @@ def _minimum(
 
 def _problem(
     kspace: npt.ArrayLike, sampled: npt.ArrayLike, maps: npt.ArrayLike, regularization: float
-) -> tuple[_CoilFourier, ComplexArray, float]:
+) -> tuple[CoilFourier, ComplexArray, float]:
     """The operator, the data at the sampled places, and the weight of the penalty in units of the data."""
     data = complex_image("kspace", kspace, 3)
     sensitivities = complex_image("maps", maps, 3, data.shape[1:]).astype(data.dtype)
@@ -288,7 +224,7 @@ def _problem(
     kept = scipy_fft.ifftshift(data * mask, axes=(1, 2))
     if not kept.any() or not sensitivities.any():
         raise ValueError("kspace where it was sampled and maps must not be all zero")
-    operator = _CoilFourier(
+    operator = CoilFourier(
         scipy_fft.ifftshift(sensitivities, axes=(1, 2)),
         scipy_fft.ifftshift(mask).astype(data.real.dtype),
     )

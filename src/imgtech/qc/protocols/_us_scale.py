@@ -1,0 +1,174 @@
+"""Grey levels of an ultrasound image back to an envelope."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from imgtech._core.validate import positive
+from imgtech.geometry import ImageGrid
+from imgtech.io import Series
+from imgtech.qc.metrics.ultrasound._envelope import moments, spread_of
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+SPECKLE_DB = 10 / math.log(10) * math.pi / math.sqrt(6)  # deviation of developed speckle in decibels, 5.57
+_BRIGHT = 255
+_TILE_MM = 4.0
+_FEWEST_TILES = 12
+_INSIDE_MM = 0.5
+_TREND_MM = 10.0
+_MOST_CUT = 0.01
+_LEAST_MM2 = 150.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Envelopes:
+    """Images of one phantom as envelopes.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        ``(n, y, x)``.
+    grid : ImageGrid
+        Their pixels; y is the depth.
+    seen : numpy.ndarray
+        Pixels that belong to the picture.
+    db_per_level : float or None
+        Decibels of one grey level; None where the series held an envelope.
+    relative_uncertainty : float
+        Relative standard uncertainty of decibels: that of the grey scale where speckle told it, else 0.
+    from_speckle : bool
+        Whether the speckle told it.
+    """
+
+    images: Floats
+    grid: ImageGrid
+    seen: Bools
+    db_per_level: float | None
+    relative_uncertainty: float
+    from_speckle: bool
+
+
+def us_grid(series: Series) -> ImageGrid:
+    """Pixels with their depth and lateral place, from the place of the first pixel."""
+    middle = [
+        first + (n - 1) / 2 * step
+        for first, n, step in zip(
+            (series.origin_mm[1], series.origin_mm[0]), series.grid.shape, series.spacing_mm, strict=True
+        )
+    ]
+    return ImageGrid(shape=series.grid.shape, spacing_mm=series.spacing_mm, center_mm=(middle[0], middle[1]))
+
+
+def us_envelopes(series: Series, others: list[Series], db_per_level: float | None) -> Envelopes:
+    """The first image of every series as an envelope.
+
+    Whole numbers from 0 to 255 are grey levels of a logarithmic scale, anything else is an envelope. Where
+    ``db_per_level`` is not given, the scale follows from speckle, whose decibels scatter by 5.57 whatever its
+    brightness: roughly here, and by :func:`scaled_by` once the phantom is found.
+    """
+    grid = us_grid(series)
+    stack = np.stack([s.pixels[0].astype(np.float64) for s in (series, *others)])
+    seen = _picture(stack[0], grid)
+    grey = bool((stack == np.rint(stack)).all() and stack.min() >= 0 and stack.max() <= _BRIGHT)
+    if not grey:
+        if stack.min() < 0:
+            raise ValueError(
+                f"series must hold grey levels or an envelope, which is not negative, got {stack.min():g}"
+            )
+        if db_per_level is not None:
+            raise ValueError(
+                f"db_per_level must not be given: the series holds an envelope, got {db_per_level}"
+            )
+        return Envelopes(
+            images=stack,
+            grid=grid,
+            seen=seen,
+            db_per_level=None,
+            relative_uncertainty=0.0,
+            from_speckle=False,
+        )
+    if stack.max() == 0:
+        raise ValueError("series must show something, got an image of zeros")
+    told = db_per_level is not None
+    if db_per_level is not None:
+        step = positive("db_per_level", db_per_level)
+    else:
+        step = _from_speckle(stack[0], grid, seen)
+    return Envelopes(
+        images=10 ** (stack * step / 20),
+        grid=grid,
+        seen=seen,
+        db_per_level=step,
+        relative_uncertainty=0.0,
+        from_speckle=not told,
+    )
+
+
+def _picture(image: Floats, grid: ImageGrid) -> Bools:
+    """Pixels that belong to the picture: the filled hull of what is not black."""
+    hull = ndimage.binary_closing(np.pad(image > 0, 8), iterations=5)[8:-8, 8:-8]
+    filled = ndimage.binary_fill_holes(hull)
+    labels, n = ndimage.label(filled)
+    if n > 1:
+        sizes = ndimage.sum_labels(filled, labels, np.arange(1, n + 1))
+        filled = labels == 1 + int(np.argmax(sizes))
+    reach = [max(round(_INSIDE_MM / step), 1) for step in grid.spacing_mm]
+    box = np.ones((2 * reach[0] + 1, 2 * reach[1] + 1), dtype=bool)
+    return np.asarray(ndimage.binary_erosion(filled, box, border_value=1))
+
+
+def _from_speckle(image: Floats, grid: ImageGrid, seen: Bools) -> float:
+    """Decibels of a grey level, within some per cent, from the median scatter of tiles."""
+    sides = [max(round(_TILE_MM / step), 4) for step in grid.spacing_mm]
+    counts = [n // side for n, side in zip(image.shape, sides, strict=True)]
+    cut = tuple(slice(0, n * side) for n, side in zip(counts, sides, strict=True))
+
+    def tiles(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        split = values[cut].reshape(counts[0], sides[0], counts[1], sides[1])
+        return split.transpose(0, 2, 1, 3).reshape(counts[0] * counts[1], -1)
+
+    inside, values = tiles(seen).all(axis=1), tiles(image)
+    plain = inside & (values.min(axis=1) > 0) & (values.max(axis=1) < _BRIGHT)
+    if plain.sum() < _FEWEST_TILES:
+        raise ValueError(
+            f"db_per_level must be given: only {plain.sum()} pieces of {_TILE_MM:g} mm show speckle that is "
+            "neither black nor white"
+        )
+    # targets and wires widen the scatter of the tiles they touch, so the middle tells
+    square = float(np.median(values[plain].astype(np.float64).var(axis=1, ddof=1)))
+    if square <= 0:
+        raise ValueError("series must show speckle, got pieces of one grey level")
+    return SPECKLE_DB / math.sqrt(square)
+
+
+def scaled_by(envelopes: Envelopes, plain: Bools) -> Envelopes:
+    """The scale from all plain tissue, now that it is known where that is.
+
+    Slow changes with depth are taken off. Pieces with black or white pixels are left out.
+    """
+    assert envelopes.db_per_level is not None
+    levels = np.rint(20 * np.log10(envelopes.images) / envelopes.db_per_level)
+    cut = ndimage.uniform_filter((levels[0] <= 0) | (levels[0] >= _BRIGHT), 15, output=np.float64)
+    used = plain & (cut < _MOST_CUT)
+    weights = used.astype(np.float64)
+    if weights.sum() * math.prod(envelopes.grid.spacing_mm) < _LEAST_MM2:
+        raise ValueError("db_per_level must be given: too little speckle is neither black nor white")
+    reach = max(round(_TREND_MM / envelopes.grid.spacing_mm[0]), 3)
+    sums = [ndimage.uniform_filter1d(v.sum(axis=1), reach) for v in (levels[0] * used, weights)]
+    rest = np.where(used, levels[0] - (sums[0] / np.maximum(sums[1], 1e-9))[:, None], 0.0)
+    mean, square = moments(rest, weights)
+    spread = spread_of((rest - mean) ** 2 / square, weights).uncertainty
+    step = SPECKLE_DB / math.sqrt(square)
+    return replace(
+        envelopes,
+        images=10 ** (levels * step / 20),
+        db_per_level=step,
+        relative_uncertainty=0.5 * spread,
+    )

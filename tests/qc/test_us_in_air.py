@@ -1,0 +1,117 @@
+"""The protocol us-in-air on the twin of a probe in air, with planted dead and weak elements."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from imgtech import qc
+from imgtech.geometry import ImageGrid
+from imgtech.io import series_from_grid, write_us_image
+from imgtech.phantoms import speckle_field
+from imgtech.phantoms.twins import UsAirTwin
+from imgtech.qc.protocols import us_in_air
+
+GRID = ImageGrid(shape=(640, 384), spacing_mm=(0.05, 0.1), center_mm=(16.5, 0.0))
+
+
+def report_of(twin: UsAirTwin, seed: int = 1, grid: ImageGrid = GRID, **settings):
+    image = twin.image(grid, rng=np.random.default_rng(seed))
+    return us_in_air(series_from_grid(image, grid, modality="US"), **settings)
+
+
+def test_dead_and_weak_elements_are_named() -> None:
+    twin = UsAirTwin(gains_db={17: -60.0, 40: -5.0, 126: -60.0})
+    report = report_of(twin, n_elements=128)
+    assert report["dead elements"].details["which"] == "17, 126"
+    assert report["weak elements"].details["which"] == "17, 40, 126"
+    assert report["weak elements"].value == 3
+    sound = report_of(UsAirTwin(), n_elements=128)
+    assert sound["weak elements"].value == 0
+    assert sound["weak elements"].interval(0.95)[1] < 0.5
+
+
+def test_columns_are_counted_where_the_elements_are_not_told() -> None:
+    report = report_of(UsAirTwin(gains_db={17: -60.0}))
+    assert report["dead columns"].details["which"] == "51, 52, 53"
+
+
+@pytest.mark.parametrize(("fall", "level"), [(2.5, 50.0), (3.4, 62.0)])
+def test_the_depth_of_reverberations_and_the_segments_hold_the_truth(fall: float, level: float) -> None:
+    hits, reach = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        places, levels = rng.choice(128, 6, replace=False), rng.uniform(-8, 0, 6)
+        gains = {int(k): float(g) for k, g in zip(places, levels, strict=True)}
+        twin = UsAirTwin(level_db=level, fall_db_per_mm=fall, gains_db=gains)
+        report = report_of(twin, seed=seed + 50, n_elements=128)
+        low, high = report["depth of reverberations"].interval(0.95)
+        reach.append(low <= twin.reach_mm(GRID) <= high)
+        power = twin.gain(GRID.coordinates_mm[1]) ** 2
+        for k, part in enumerate(np.array_split(power, 5)):
+            low, high = report[f"level of segment {k + 1}"].interval(0.95)
+            edges = np.rint(np.linspace(0, 384, 6)).astype(int)
+            part = power[edges[k] : edges[k + 1]]
+            hits.append(low <= 10 * math.log10(part.mean() / power.mean()) <= high)
+    assert sum(reach) >= 9
+    assert np.mean(hits) > 0.85
+
+
+def test_unevenness_is_that_of_the_columns() -> None:
+    gains = {k: 2.0 * math.sin(k) for k in range(128)}
+    twin = UsAirTwin(gains_db=gains)
+    m = report_of(twin, n_elements=128)["non-uniformity"]
+    truth = float(np.std(20 * np.log10(twin.gain(GRID.coordinates_mm[1])), ddof=1))
+    assert abs(m.value - truth) < 2 * m.uncertainty
+    assert truth > 1
+    low, _ = report_of(UsAirTwin())["non-uniformity"].interval(0.95)
+    assert low <= 0
+
+
+def test_a_file_and_the_command_of_a_folder_agree(tmp_path) -> None:
+    twin = UsAirTwin(gains_db={60: -60.0})
+    file = write_us_image(
+        twin.image(GRID, rng=np.random.default_rng(3)), GRID, tmp_path / "air.dcm", dynamic_range_db=80.0
+    )
+    report = qc.run(file, protocol="us-in-air", settings={"n_elements": 128, "db_per_level": 80 / 255})
+    assert report["dead elements"].details["which"] == "60"
+    with pytest.raises(ValueError, match="db_per_level must be given"):
+        qc.run(file, protocol="us-in-air")
+
+
+def test_what_shows_no_reverberations_is_refused() -> None:
+    field = np.abs(speckle_field(GRID, fwhm_mm=(0.3, 0.6), rng=np.random.default_rng(1)))
+    tissue = field * np.exp(-GRID.coordinates_mm[0] / 4)[:, None] + 1e-3
+    with pytest.raises(ValueError, match="no reverberations were found"):
+        us_in_air(series_from_grid(tissue, GRID, modality="US"))
+    with pytest.raises(ValueError, match="0 lines stand out"):
+        report_of(UsAirTwin(level_db=-30.0))
+
+
+def test_too_little_depth_costs_only_the_depth_of_reverberations() -> None:
+    shallow = ImageGrid(shape=(300, 384), spacing_mm=(0.05, 0.1), center_mm=(8.0, 0.0))
+    report = report_of(UsAirTwin(gains_db={30: -60.0}), grid=shallow, n_elements=128)
+    assert "above the lowest quarter" in report["depth of reverberations"].error
+    assert report["dead elements"].details["which"] == "30"
+
+
+def test_bad_arguments_are_named() -> None:
+    twin = UsAirTwin()
+    with pytest.raises(
+        ValueError, match="n_elements must not exceed the 384 columns of the picture, got 500"
+    ):
+        report_of(twin, n_elements=500)
+    with pytest.raises(ValueError, match="dead_db must lie below weak_db"):
+        report_of(twin, dead_db=-2.0)
+    with pytest.raises(ValueError, match="edition must be one of"):
+        report_of(twin, edition="1")
+    series = series_from_grid(twin.image(GRID, rng=np.random.default_rng(1)), GRID, modality="US")
+    with pytest.raises(ValueError, match="must be ultrasound"):
+        us_in_air(dataclasses.replace(series, modality="MR"))
+    with pytest.raises(ValueError, match="gains_db must name elements 0 to 127, got 128"):
+        UsAirTwin(gains_db={128: -3.0})
+    with pytest.raises(ValueError, match="pitch_mm must be positive"):
+        UsAirTwin(pitch_mm=0.0)
