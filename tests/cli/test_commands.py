@@ -102,6 +102,20 @@ def test_qc_hands_the_decision_rule_on(monkeypatch):
     assert "iso-14253-1" in call("qc", "--list").stdout
 
 
+def test_qc_hands_settings_and_the_description_of_a_phantom_on(monkeypatch):
+    seen = {}
+
+    def run(folder, **options):
+        seen.update(options)
+        return report_of(5.0)
+
+    monkeypatch.setattr(qc_command, "run", run)
+    call("qc", "p", "f", "--set", "n_elements=128", "--set", "db_per_level=0.25", "--phantom", "p.yaml")
+    assert seen["settings"] == {"n_elements": 128, "db_per_level": 0.25}
+    assert isinstance(seen["settings"]["n_elements"], int)
+    assert seen["phantom"].name == "p.yaml"
+
+
 def test_qc_lists_the_protocols_with_their_editions():
     result = call("qc", "--list")
     assert result.exit_code == 0
@@ -117,6 +131,10 @@ def test_qc_lists_the_protocols_with_their_editions():
         (("qc", "acr-mri-huge", "{tmp}"), "acr-mri-large"),
         (("qc", "acr-mri-large", "{tmp}", "--edition", "1066"), "2022"),
         (("qc", "acr-mri-large"), "needs a protocol and a folder"),
+        (("qc", "site", "{tmp}"), "phantom must be given"),
+        (("qc", "site", "{tmp}", "--phantom", "{tmp}/none.yaml"), "cannot be read"),
+        (("qc", "us-multipurpose", "{tmp}", "--set", "db_per_level"), "--set must be NAME=VALUE"),
+        (("qc", "us-multipurpose", "{tmp}", "--set", "gain=2"), "settings must not hold 'gain'"),
         (("info", "{tmp}/nowhere"), "no such file or folder"),
         (("info", "{tmp}"), "no DICOM file"),
         (("recon", "mri", "{tmp}"), "no file named fid"),

@@ -28,7 +28,7 @@ from imgtech.qc.metrics import (
     roc_curve,
     wire_mtf,
 )
-from imgtech.qc.roi import disk_region
+from imgtech.qc.roi import disk_region, region_mean
 
 CONTRAST, SIGNAL, BLUR = 12.0, 1.1, 0.4
 
@@ -222,6 +222,19 @@ def test_contrast_limit_is_that_of_the_scatter_of_means(rng, blur) -> None:
     spread = np.mean([m.uncertainty for m in found])
     assert mean == pytest.approx(truth, abs=3 * spread / math.sqrt(12))
     assert np.std([m.value for m in found], ddof=1) == pytest.approx(spread, rel=0.6)
+
+
+def test_contrast_limit_is_that_of_disk_regions_one_by_one(rng) -> None:
+    grid = ImageGrid(shape=(61, 58), spacing_mm=(0.9, 1.1), center_mm=(3.0, 1.0))
+    image = 30 + rng.standard_normal(grid.shape)
+    m = low_contrast_limit(image, grid, diameter_mm=7.3, detrend="mean")
+    means = []
+    for i in range(7):  # 7 by 8 disks fit
+        for j in range(8):
+            center = (3.0 + (i - 3.0) * 7.3, 1.0 + (j - 3.5) * 7.3)
+            means.append(region_mean(image, disk_region(grid, center_mm=center, radius_mm=3.65)))
+    assert m.value == pytest.approx(3.29 * np.std(means, ddof=1), rel=1e-12)
+    assert m.details["disks"] == 56
 
 
 def test_auc_of_normal_scores_is_the_closed_form(rng) -> None:

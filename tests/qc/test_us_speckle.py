@@ -6,10 +6,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy import special
 
 from imgtech.geometry import ImageGrid
 from imgtech.phantoms import speckle_field
+from imgtech.qc import Source
 from imgtech.qc.metrics.ultrasound import (
+    ElementLevels,
     column_levels,
     element_levels,
     gcnr,
@@ -206,6 +209,27 @@ def test_element_at_the_threshold_makes_the_count_uncertain():
     rf[20] *= 10 ** (-6 / 20)
     assert element_levels(rf).count_below(-6.0).uncertainty > 0.1
     assert element_levels(rf).count_below(-12.0).uncertainty < 1e-6
+
+
+def test_count_of_elements_changes_with_the_chance_to_be_counted_wrongly():
+    """The levels change alternately and far; one lies z of its uncertainty from the threshold."""
+    ladder = np.where(np.arange(41) % 2, 5.0, -5.0)
+    ladder[20] = 0.0
+    for z in (0.0, 0.7, -1.3):
+        level = ladder.copy()
+        level[10] = -3.0 + 0.01 * z
+        levels = ElementLevels(
+            level_db=level,
+            uncertainty_db=np.full(41, 0.01),
+            definition=Source(document="x", edition="1"),
+            algorithm="us-elements-1",
+            around_db=np.full(41, 2.5),
+            n_neighbours=40,
+        )
+        counted = levels.count_below(-3.0)
+        assert counted.value == np.count_nonzero(level < -3.0)
+        chance = special.ndtr(-abs(z) / math.sqrt(2))  # the median carries as much noise as the element
+        assert counted.uncertainty == pytest.approx(math.sqrt(chance), rel=0.15)
 
 
 def test_bad_input_is_refused():

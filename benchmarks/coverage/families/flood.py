@@ -45,7 +45,6 @@ def settings() -> Iterator[Setting]:
                     (6.4, 6.4),
                     region=region,
                     noise_corrected=kind == "noise-corrected",
-                    n_trials=40,
                     rng=rng,
                 )
                 return dict(zip(("integral", "differential"), found, strict=True))

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 _SIZE_ERROR = 0.05
 _TURNS = 720
-_CLEAR = 1.5
+_CLEAR = 1.2
 _STRONG = 5.0
 
 
@@ -112,8 +112,14 @@ def _marker(
     turns = np.arange(_TURNS) * 2 * math.pi / _TURNS - math.pi
     values = _on_circle(smooth, grid, center, (v, u), turns)
     usual = float(np.median(values))
-    noise = 1.4826 * float(np.median(np.abs(values - usual)))
-    tried = turns if angles is None else np.asarray(angles)
+    if angles is None:
+        tried, noise = turns, 1.4826 * float(np.median(np.abs(values - usual)))
+    else:  # much of the circle lies beside a rectangle, so only the sides are set against each other
+        tried = np.asarray(angles)
+        rough = image - ndimage.gaussian_filter(image, 2.0)
+        cells = math.pi * radius**2 / math.prod(grid.spacing_mm)
+        noise = 1.4826 * float(np.median(np.abs(rough))) / math.sqrt(max(cells, 1.0))
+        usual = float(np.sort(_on_circle(smooth, grid, center, (v, u), tried))[:-1].mean())
     heights = _on_circle(smooth, grid, center, (v, u), tried) - usual
     best = int(np.argmax(heights))
     apart = np.abs(np.angle(np.exp(1j * (tried - tried[best])))) > 3 * radius / math.hypot(v, u)

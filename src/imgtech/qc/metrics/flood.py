@@ -20,13 +20,13 @@ _NEMA = Source(
     document="NEMA NU 1", edition="2012", clause="2.4 Intrinsic flood field uniformity", verified=False
 )
 _ALGORITHM = "nema-flood-1"
-_CORRECTED = "nema-flood-noise-corrected-2"
+_CORRECTED = "nema-flood-noise-corrected-3"
 _CENTRAL = 0.75
 _WIDTHS_PX = (0.8, 1.2, 1.8, 2.7, 4.0, 6.0, 9.0)
 _SHIFT_KNOWN_TO = 0.05
 _FEWEST = 50
-_FLAT = 20
-_LEFT = (0.25, 0.5)
+_REDRAWN = 2
+_TO_NONE = 1 + math.sqrt(2)
 
 
 def flood_uniformity(
@@ -56,10 +56,14 @@ def flood_uniformity(
     Counting noise drives the extremes apart: a perfect camera with 10,000 counts a pixel reads about
     1.3 % and 1.0 %. How much it adds is found by drawing Poisson noise on a smoothed map of the field,
     whose width is the one with the least expected error (Stein's estimate). ``noise_corrected`` takes that
-    shift off; the uncertainty then joins the scatter of the trials, a twentieth of the shift, and a
-    quarter (integral) or half (differential) of what a flat field with these counts would still show in its
-    own map, since that much of the noise may be left in the map. Around zero the corrected value may come
-    out negative.
+    shift off.
+
+    Some noise is left in the map. Its index is too large by that noise, which the shift then lacks: the
+    corrected index is too large. By how much is seen when the same noise is added to the map once more,
+    which makes it :math:`\sqrt 2` times as large: the shift falls, and on the straight line from
+    :math:`\sqrt 2` over 1 to 0 it lacks :math:`1 + \sqrt 2` times of what it fell by. That is known too
+    poorly to be taken off, and joins the uncertainty with the scatter of drawn fields that are corrected by
+    their own maps, and a twentieth of the shift. Around zero the corrected value may come out negative.
 
     Parameters
     ----------
@@ -100,7 +104,8 @@ def flood_uniformity(
 
     References
     ----------
-    NEMA NU 1, Performance Measurements of Gamma Cameras. P. M. Stein, Ann Stat 9 (1981) 1135.
+    NEMA NU 1, Performance Measurements of Gamma Cameras. C. M. Stein, Ann Stat 9 (1981) 1135. J. R. Cook and
+    L. A. Stefanski, J Am Stat Assoc 89 (1994) 1314 (adding noise to see what it does).
 
     Examples
     --------
@@ -146,9 +151,7 @@ def flood_uniformity(
     index = indices(smoothed(pixels, useful), chosen)
     clean = indices(smoothed(smooth, useful), chosen)
     noisy = indices(smoothed(drawn, useful), chosen)
-    even = np.where(useful, pixels[useful].mean(), 0.0) / spread
-    flat = spread * generator.poisson(even, (_FLAT, *useful.shape))
-    kept = indices(smoothed(_blurred(np.asarray(flat, np.float64), useful, width), useful), chosen)
+    rough = _rougher(smooth, drawn, useful, chosen, width, spread, generator) if noise_corrected else None
     facts: dict[str, float | str] = {
         "field": field,
         "pixel (mm)": math.sqrt(math.prod(f * d for f, d in zip(factors, spacing, strict=True))),
@@ -160,25 +163,46 @@ def flood_uniformity(
     for i, name in enumerate(("integral", "differential")):
         value, base = float(index[i][0]), float(clean[i][0])
         shift, scatter = float(noisy[i].mean()) - base, float(noisy[i].std(ddof=1))
-        corrected = value - shift
-        doubt = math.hypot(_SHIFT_KNOWN_TO * shift, _LEFT[i] * float(kept[i].mean()))
+        if rough is not None:
+            clean_again, noisy_again = rough[0][i], rough[1][i].reshape(_REDRAWN, trials)
+            shifts = noisy_again.mean(axis=0) - clean_again
+            left = _TO_NONE * (shift - float(shifts.mean()))
+            # of their scatter, what is due to few draws is not in the value
+            few = float(noisy_again.var(axis=0, ddof=1).mean()) / _REDRAWN
+            joint = max(float((noisy[i] - shifts).var(ddof=1)) - few, scatter**2)
+            doubt = math.sqrt(joint + (_SHIFT_KNOWN_TO * shift) ** 2 + max(left, 0.0) ** 2)
         found.append(
             Measurement(
                 name=f"{name} uniformity",
-                value=corrected if noise_corrected else value,
+                value=value - shift if noise_corrected else value,
                 unit="%",
-                uncertainty=math.hypot(scatter, doubt) if noise_corrected else scatter,
+                uncertainty=scatter if rough is None else doubt,
                 definition=_NEMA,
                 algorithm=_CORRECTED if noise_corrected else _ALGORITHM,
                 details={
                     "index at these counts (%)": value,
-                    "index without noise (%)": corrected,
+                    "index without noise (%)": value - shift,
                     "added by counting noise (%)": shift,
                     **facts,
                 },
             )
         )
     return found[0], found[1]
+
+
+def _rougher(
+    smooth: Floats,
+    drawn: Floats,
+    useful: Bools,
+    chosen: Bools,
+    width: float,
+    spread: float,
+    rng: np.random.Generator,
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Indices of maps that hold the noise of a map once more, and of fields drawn on them."""
+    maps = np.maximum(smooth + _blurred(drawn - smooth, useful, width), 0.0)
+    again = np.asarray(spread * rng.poisson(maps / spread, (_REDRAWN, *maps.shape)), np.float64)
+    return indices(smoothed(maps, useful), chosen), indices(smoothed(again, useful), chosen)
 
 
 def _map(pixels: Floats, field: Bools, spread: float) -> tuple[Floats, float]:

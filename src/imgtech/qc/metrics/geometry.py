@@ -13,15 +13,14 @@ from imgtech.qc.metrics.rim import Rim
 
 Floats = npt.NDArray[np.float64]
 
-_ALGORITHM = "diameter-half-height-2"
+_ALGORITHM = "diameter-half-height-3"
 _DEFINITION = Source(
     document="ACR Phantom Test Guidance for the MRI Accreditation Program",
     edition="2015",
     clause="1 Geometric accuracy",
     verified=False,
 )
-_EDGE_SHIFT_PX = 0.015
-_ALIGNED_SHIFT_PX = 0.045  # of disks from closed-form k-space; the diameter was off by 0.09 pixel at most
+_EDGE_SHIFT_PX = 0.008  # root mean square without noise, of disks of pixel means and from closed-form k-space
 
 
 def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians(5.0)) -> Measurement:
@@ -32,9 +31,9 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
     end are sound (something hides the edge) the fitted rim itself is taken there, and the details say so.
 
     The uncertainty combines the scatter of such sectors from those beside them, which holds the noise with
-    its correlation, and 0.015 pixel at each end for interpolation and for the choice of the two levels, or
-    0.045 pixel where the edge runs along a row or a column of pixels and all its points share one error;
-    where the edge is hidden, the standard deviation of the sound points about the fitted rim instead.
+    its correlation, what that noise does to the fitted ripple of the pixel grid, and 0.008 pixel at each end
+    for the choice of the two levels; where the edge is hidden, the standard deviation of the sound points
+    about the fitted rim instead.
 
     Parameters
     ----------
@@ -72,6 +71,8 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
     radii, variances, hidden = [], [], []
     rest = rim.edge_mm - rim.smooth_mm(rim.angle_rad)
     by_noise = _sector_variance(rim, rest, half)
+    shift = (_EDGE_SHIFT_PX * rim.pixel_mm) ** 2
+    ripple = np.zeros(2)
     for end in (angle, angle + np.pi):
         near = np.abs(np.angle(np.exp(1j * (rim.angle_rad - end)))) <= half
         sound = near & rim.sound
@@ -79,10 +80,12 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
         if 2 * sound.sum() < near.sum():
             hidden.append(math.degrees(end) % 360)
             radii.append(smooth)
-            variances.append(float(np.var(rest[rim.sound])) + _shift_mm(rim, end, half) ** 2)
+            variances.append(float(np.var(rest[rim.sound])) + shift)
             continue
         radii.append(smooth + float(np.mean(rest[sound])))
-        variances.append(by_noise + _shift_mm(rim, end, half) ** 2)
+        variances.append(by_noise + shift)
+        ripple += rim.ripple[sound].mean(axis=0)
+    variances.append(by_noise * _ripple_gain(rim, ripple, half))
     details: dict[str, float | str] = {"angle_deg": math.degrees(angle) % 360}
     if hidden:
         places = ", ".join(f"{h:.0f} degrees" for h in hidden)
@@ -98,11 +101,11 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
     )
 
 
-def _shift_mm(rim: Rim, end: float, half: float) -> float:
-    """Error that all points of a sector may share: less where its edge crosses rows and columns of pixels."""
-    angles = np.linspace(end - half, end + half, 9)
-    crossed = min(np.ptp(np.sin(angles)), np.ptp(np.cos(angles))) * rim.radius_mm
-    return float(_EDGE_SHIFT_PX if crossed > rim.pixel_mm else _ALIGNED_SHIFT_PX) * rim.pixel_mm
+def _ripple_gain(rim: Rim, ripple: Floats, half: float) -> float:
+    """Variance that the fitted ripple adds, over that of the mean over a sector: fit and mean share noise."""
+    rays = half / np.pi * len(rim.angle_rad)
+    seen = rim.ripple[rim.sound]
+    return float(rays * ripple @ np.linalg.pinv(seen.T @ seen) @ ripple)
 
 
 def _sector_variance(rim: Rim, rest: Floats, half: float) -> float:

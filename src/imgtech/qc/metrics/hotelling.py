@@ -13,7 +13,6 @@ from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics._noise import noise_size
 from imgtech.qc.metrics._spectrum import polynomials
-from imgtech.qc.roi import disk_region
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,6 +20,7 @@ _BARRETT = Source(document="Barrett and Myers, Foundations of Image Science", ed
                   clause="13.2.12", verified=False)  # fmt: skip
 _CHAO = Source(document="Chao et al., Med Phys 27 (2000) 1425", edition="2000", verified=False)
 _ORDERS = {"mean": 0, "plane": 1, "quadratic": 2}
+_STRIPS = 16  # to a pixel
 _FACTOR = 3.29
 
 
@@ -185,25 +185,7 @@ def low_contrast_limit(
         raise ValueError(
             f"image must hold at least {terms + 9} disks of {diameter:g} mm, got {n_rows} by {n_columns}"
         )
-    means = np.zeros((n_rows, n_columns))
-    dy, dx = grid.spacing_mm
-    for i in range(n_rows):
-        for j in range(n_columns):
-            # position of the disk's square in pixels from the corner of the image
-            top = (grid.fov_mm[0] - n_rows * diameter) / 2 + i * diameter
-            left = (grid.fov_mm[1] - n_columns * diameter) / 2 + j * diameter
-            rows = slice(max(int(top / dy), 0), min(math.ceil((top + diameter) / dy + 1e-9), grid.shape[0]))
-            columns = slice(
-                max(int(left / dx), 0), min(math.ceil((left + diameter) / dx + 1e-9), grid.shape[1])
-            )
-            part = pixels[rows, columns]
-            small = ImageGrid(shape=(part.shape[0], part.shape[1]), spacing_mm=(dy, dx))
-            center = (
-                top + diameter / 2 - (rows.start + rows.stop) / 2 * dy,
-                left + diameter / 2 - (columns.start + columns.stop) / 2 * dx,
-            )
-            weights = disk_region(small, center_mm=center, radius_mm=diameter / 2)
-            means[i, j] = float(np.vdot(weights, part) / weights.sum())
+    means = _disk_means(pixels, grid, (n_rows, n_columns), diameter)
     basis = polynomials(means.shape, order)
     rest = means.ravel() - basis @ (basis.T @ means.ravel())
     freedom = rest.size - terms
@@ -221,3 +203,36 @@ def low_contrast_limit(
         degrees_of_freedom=max(independent, 1.0),
         details={"disks": rest.size, "standard deviation of the means": spread},
     )
+
+
+def _disk_means(pixels: Floats, grid: ImageGrid, numbers: tuple[int, int], diameter: float) -> Floats:
+    """Means over disks that fill the image, side by side and row by row.
+
+    As in a disk region the disk is cut into strips along x, sixteen to a pixel. The sum over the part of a
+    row of pixels between the ends of a strip is a difference of running sums.
+    """
+    (dy, dx), (ny, nx) = grid.spacing_mm, grid.shape
+    sums = np.zeros((ny, nx + 2))
+    np.cumsum(pixels, axis=1, out=sums[:, 1:-1])
+    sums[:, -1] = sums[:, -2]
+    middles_y, middles_x = (
+        (fov - n * diameter) / 2 + (np.arange(n) + 0.5) * diameter
+        for fov, n in zip(grid.fov_mm, numbers, strict=True)
+    )
+    means = np.empty(numbers)
+    radius = diameter / 2
+    for i, middle in enumerate(middles_y):
+        first, last = int(max((middle - radius) / dy, 0)), min(math.ceil((middle + radius) / dy), ny)
+        ends = (first + np.arange((last - first) * _STRIPS + 1) / _STRIPS) * dy - middle
+        ends = np.clip(ends, -radius, radius)
+        height, at = np.diff(ends), (ends[1:] + ends[:-1]) / 2
+        half = np.sqrt(radius**2 - at**2)
+        rows = np.repeat(np.arange(first, last), _STRIPS)[:, None]
+        total = np.zeros(numbers[1])
+        for side in (1, -1):
+            x = np.clip((middles_x + side * half[:, None]) / dx, 0, nx)
+            k = x.astype(np.int64)
+            below = sums[rows, k]
+            total += side * (height @ (below + (x - k) * (sums[rows, k + 1] - below)))
+        means[i] = total * dx / float(2 * height @ half)
+    return means

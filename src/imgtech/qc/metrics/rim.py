@@ -46,6 +46,10 @@ class Rim(ArrayValue):
         Second and third harmonics of the edge, ``(cos 2a, sin 2a, cos 3a, sin 3a)``, millimetres.
     pixel_mm : float
         The larger pixel spacing.
+    ripple_mm : numpy.ndarray
+        Amplitudes, along y and x, of the ripple of the pixel grid that was taken from the edge.
+    ripple : numpy.ndarray
+        The ripple along each ray for an amplitude of 1, shape ``(n_rays, 2)``.
     """
 
     center_mm: tuple[float, float]
@@ -56,6 +60,8 @@ class Rim(ArrayValue):
     scatter_mm: float
     shape: Floats
     pixel_mm: float
+    ripple_mm: Floats
+    ripple: Floats
 
     def smooth_mm(self, angle_rad: npt.ArrayLike) -> Floats:
         """Radius of the fitted rim (circle with second and third harmonic) in given directions."""
@@ -70,7 +76,7 @@ def disk_rim(
     radius_mm: float,
     n_rays: int = 720,
 ) -> Rim:
-    """Find the edge of a bright disk along rays, to a fraction of a pixel.
+    r"""Find the edge of a bright disk along rays, to a fraction of a pixel.
 
     The image is read by cubic splines along each ray. The edge is where it crosses the mean of the level
     inside (1.5 to 4.5 mm from the edge) and outside (2.5 to 7.5 mm) of that ray and its neighbours. Rays
@@ -78,6 +84,11 @@ def disk_rim(
     count. A circle is fitted to all points; those further from it than three standard deviations and half
     a millimetre are left out, centre and radius are fitted anew, and the rays are drawn again from the
     better centre.
+
+    Between the pixels a spline only guesses. Where the edge lies p pixels from a pixel centre, outwards along
+    y or x, it is seen too far out by :math:`B \sin 2 \pi p`, with no cosine since the edge is as steep on
+    either side of its half height. Along the rim p runs through all phases, so that B is fitted, one for
+    each axis, and the ripple is taken from the edge points.
 
     Parameters
     ----------
@@ -135,17 +146,44 @@ def disk_rim(
             f"no disk of radius {radius:.1f} mm at ({cy:.1f}, {cx:.1f}) mm: only {sound.sum()} of {n_rays} "
             "edge points lie on a circle"
         )
+    ripple = _ripple(grid, (cy, cx), edge, angles)
+    ripple_mm = _amplitudes(ripple, deviation, angles, sound)
+    deviation = deviation - ripple @ ripple_mm
     shape = np.linalg.lstsq(_harmonics(angles[sound]), deviation[sound], rcond=None)[0]
     return Rim(
         center_mm=(cy, cx),
         radius_mm=radius,
         angle_rad=angles,
-        edge_mm=np.where(sound, edge, radius),
+        edge_mm=np.where(sound, radius + deviation, radius),
         sound=sound,
         scatter_mm=_scatter(deviation, sound),
         shape=np.asarray(shape, dtype=np.float64),
         pixel_mm=max(grid.spacing_mm),
+        ripple_mm=ripple_mm,
+        ripple=ripple,
     )
+
+
+def _ripple(grid: ImageGrid, center: tuple[float, float], edge: Floats, angles: Floats) -> Floats:
+    """Sine of the phase of every edge point in the pixels along y and x, outwards.
+
+    Full where the edge runs within 30 degrees of the grid, none at 45 degrees.
+    """
+    patterns = []
+    for middle, along, first, pixel in zip(
+        center, (np.sin(angles), np.cos(angles)), grid.coordinates_mm, grid.spacing_mm, strict=True
+    ):
+        phase = 2 * np.pi * (middle + edge * along - first[0]) / pixel
+        share = (np.pi / 4 - np.arccos(np.abs(along))) / (np.pi / 12)
+        patterns.append(np.clip(share, 0.0, 1.0) * np.sign(along) * np.sin(phase))
+    return np.stack(patterns, axis=1)
+
+
+def _amplitudes(ripple: Floats, deviation: Floats, angles: Floats, sound: Bools) -> Floats:
+    """Amplitudes of the ripple, fitted beside a circle that may be shifted and out of round."""
+    around = np.stack([np.ones_like(angles), np.cos(angles), np.sin(angles)], axis=1)
+    columns = np.concatenate([ripple, around, _harmonics(angles)], axis=1)[sound]
+    return np.asarray(np.linalg.lstsq(columns, deviation[sound], rcond=None)[0][:2])
 
 
 def _edges(

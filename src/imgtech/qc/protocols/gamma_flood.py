@@ -97,7 +97,7 @@ def _items(
                 yield Item(
                     name=f"{kind} uniformity {label}{f', {_CLEAN}' if clean else ''}{suffix}",
                     unit="%",
-                    algorithm="nema-flood-noise-corrected-2" if clean else "nema-flood-1",
+                    algorithm="nema-flood-noise-corrected-3" if clean else "nema-flood-1",
                     definition=_NEMA,
                     measure=lambda f=field, c=clean, w=which: found(f, c)[w],  # type: ignore[misc]
                 )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from imgtech._core.validate import count, each, finite, real_image
 from imgtech.geometry import ImageGrid
@@ -25,6 +24,7 @@ _AAPM = Source(
 )
 _HORSSEN = Source(document="van Horssen et al., Ultrasound 25:229", edition="2017", verified=False)
 _DB = 10 / math.log(10)
+_TRIALS = 200
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,12 +41,18 @@ class ElementLevels:
         Where the test is described.
     algorithm : str
         Name and version of the algorithm.
+    around_db : numpy.ndarray
+        The running median that every level is set against, shape ``(n,)``.
+    n_neighbours : int
+        Elements on either side in the running median.
     """
 
     level_db: Floats
     uncertainty_db: Floats
     definition: Source
     algorithm: str
+    around_db: Floats
+    n_neighbours: int
 
     def below(self, threshold_db: float) -> tuple[int, ...]:
         """Indices of the elements whose level lies below a threshold.
@@ -66,8 +72,9 @@ class ElementLevels:
     def count_below(self, threshold_db: float) -> Measurement:
         """How many elements lie below a threshold.
 
-        An element whose uncertainty reaches across the threshold is counted wrongly with a known
-        probability p; the uncertainty is the root of the sum of p (1 - p).
+        An element whose uncertainty reaches across the threshold may be counted wrongly, and so may many at
+        once when the noise moves the median of their neighbours. The uncertainty is the root mean square of
+        what the count changes by when every level is drawn again with its uncertainty, medians included.
 
         Parameters
         ----------
@@ -85,14 +92,16 @@ class ElementLevels:
             If the threshold is not negative.
         """
         found = self.below(threshold_db)
-        spread = np.maximum(self.uncertainty_db, 1e-12)
-        chance = special.ndtr((threshold_db - self.level_db) / spread)
+        rng = np.random.default_rng(20261126)
+        noise = self.uncertainty_db * rng.standard_normal((_TRIALS, self.level_db.size))
+        drawn = self.level_db + self.around_db + noise
+        again = (drawn - _running_median(drawn, self.n_neighbours) < threshold_db).sum(axis=1)
         return Measurement(
             name=f"elements below {threshold_db:g} dB",
             value=float(len(found)),
-            uncertainty=math.sqrt(float((chance * (1 - chance)).sum())),
+            uncertainty=math.sqrt(float(((again - len(found)) ** 2).mean())),
             definition=self.definition,
-            algorithm=f"{self.algorithm}, count-1",
+            algorithm=f"{self.algorithm}, count-2",
             details={"elements": self.level_db.size, "which": ", ".join(map(str, found))},
         )
 
@@ -244,10 +253,22 @@ def _levels(powers: list[Floats], n_neighbours: int, definition: Source, algorit
         raise ValueError(f"every element must have some power, got none at {int(np.argmin(values))}")
     decibels = _DB * np.log(values)
     spread = _DB * np.array([m.uncertainty for m in means]) / values
-    around = np.array([np.median(decibels[max(i - reach, 0) : i + reach + 1]) for i in range(n)])
+    around = _running_median(decibels, reach)
     return ElementLevels(
-        level_db=decibels - around, uncertainty_db=spread, definition=definition, algorithm=algorithm
+        level_db=decibels - around,
+        uncertainty_db=spread,
+        definition=definition,
+        algorithm=algorithm,
+        around_db=around,
+        n_neighbours=reach,
     )
+
+
+def _running_median(levels: Floats, reach: int) -> Floats:
+    """Median over neighbours along the last axis, over fewer at the ends."""
+    n = levels.shape[-1]
+    windows = [levels[..., max(i - reach, 0) : i + reach + 1] for i in range(n)]
+    return np.stack([np.median(w, axis=-1) for w in windows], axis=-1)
 
 
 def _negative(threshold_db: float) -> float:
