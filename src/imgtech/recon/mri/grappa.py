@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.linalg import blas, solve
 
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import ComplexArray, FloatArray, complex_image, count, not_negative
+from imgtech.recon.mri._grappa_weights import places_of, sources_left, weights_of
 from imgtech.recon.mri._pattern import Pattern, calibration_block, regular_pattern
 from imgtech.recon.mri.fft import kspace_to_image
 from imgtech.recon.mri.noise import cholesky_factor
 
-BLOCK = 1 << 22
-"""Complex numbers in one block of windows: 32 MB in single precision."""
+BLOCK = 1 << 16
+"""Complex numbers in one block of windows: half a megabyte in single precision, which stays in a cache."""
 
 
 def grappa(
@@ -223,7 +223,7 @@ class _Problem:
         if pattern.steps == (1, 1):
             return cls(known, pattern, size, None)
         source = _calibration(known, pattern, calibration)
-        return cls(known, pattern, size, _weights(source, size, pattern.steps, weight))
+        return cls(known, pattern, size, weights_of(source, size, pattern.steps, weight))
 
 
 def _filled(problem: _Problem) -> ComplexArray:
@@ -253,9 +253,9 @@ def _folded_weights(p: ComplexArray, problem: _Problem) -> ComplexArray:
     kernel = problem.weights.reshape(n_coils, *size, n_coils, -1)  # source coil, j, i, target coil, place
     out = np.array(p, dtype=np.complex128)
     row, column = np.arange(ny) - ny // 2, np.arange(nx) - nx // 2
-    for number, (my, mx) in enumerate(_places(steps)):
+    for number, (my, mx) in enumerate(places_of(steps)):
         dy = steps[0] * (np.arange(size[0]) - (size[0] - 1) // 2) - my
-        dx = steps[1] * (np.arange(size[1]) - _left(size[1], steps[1])) - mx
+        dx = steps[1] * (np.arange(size[1]) - sources_left(size[1], steps[1])) - mx
         waves = (
             np.exp(-2j * np.pi * np.outer(dy, row) / ny),
             np.exp(-2j * np.pi * np.outer(dx, column) / nx),
@@ -276,46 +276,6 @@ def _calibration(array: ComplexArray, pattern: Pattern, given: npt.ArrayLike | N
     return found
 
 
-def _places(steps: tuple[int, int]) -> list[tuple[int, int]]:
-    """The places of a cell of the pattern that were not acquired."""
-    return [(y, x) for y in range(steps[0]) for x in range(steps[1]) if (y, x) != (0, 0)]
-
-
-def _left(size: int, step: int) -> int:
-    """Sources left of the cell; in the middle of the kernel where every column was acquired."""
-    return size // 2 if step == 1 else (size - 1) // 2
-
-
-def _weights(
-    calibration: ComplexArray, size: tuple[int, int], steps: tuple[int, int], weight: float
-) -> npt.NDArray[np.complex128]:
-    """Weights, shape (coil * kernel, coil * places), from the normal equations of all windows."""
-    ny, nx = calibration.shape[1:]
-    base = ((size[0] - 1) // 2) * steps[0], _left(size[1], steps[1]) * steps[1]
-    span = (size[0] - 1) * steps[0] + 1, (size[1] - 1) * steps[1] + 1
-    reach = max(span[0], base[0] + steps[0]), max(span[1], base[1] + steps[1])
-    if ny < reach[0] or nx < reach[1]:
-        raise ValueError(
-            f"calibration must have at least {reach[0]} lines of {reach[1]} samples for kernel_size {size} "
-            f"and acceleration {steps}, got {ny} lines of {nx}"
-        )
-    if not calibration.any():
-        raise ValueError("calibration must not be all zero")
-    windows = sliding_window_view(calibration.astype(np.complex128), reach, axis=(1, 2))
-    n_windows = windows.shape[1] * windows.shape[2]
-    chosen = windows[..., : span[0] : steps[0], : span[1] : steps[1]]
-    sources = np.ascontiguousarray(chosen.transpose(0, 3, 4, 1, 2)).reshape(-1, n_windows)
-    places = [windows[..., base[0] + y, base[1] + x] for y, x in _places(steps)]
-    targets = np.stack(places, axis=1).reshape(-1, n_windows)
-    gram = blas.zherk(1.0, sources.T, trans=2)  # the upper triangle
-    gram[np.diag_indices(len(gram))] += weight * np.trace(gram).real / len(gram)
-    right = sources.conj() @ targets.T
-    try:
-        return np.asarray(solve(gram, right, assume_a="pos", lower=False, overwrite_a=True))
-    except np.linalg.LinAlgError as error:
-        raise ValueError("calibration does not determine the weights; set regularization above 0") from error
-
-
 def _apply(
     samples: ComplexArray, weights: ComplexArray, size: tuple[int, int], steps: tuple[int, int]
 ) -> ComplexArray:
@@ -323,16 +283,17 @@ def _apply(
     n_coils, n_rows, n_columns = samples.shape
     (ry, rx), cells = steps, (n_rows + (steps[0] > 1), n_columns + (steps[1] > 1))
     top = (size[0] - 1) // 2 + (ry > 1)
-    left = _left(size[1], rx) + (rx > 1)
+    left = sources_left(size[1], rx) + (rx > 1)
     padded = np.pad(samples, ((0, 0), (top, size[0] - (ry > 1)), (left, size[1] - (rx > 1))))
     windows = sliding_window_view(padded, size, axis=(1, 2))
     out = np.zeros((n_coils, cells[0], ry, cells[1], rx), dtype=samples.dtype)
     block = max(1, BLOCK // (cells[1] * len(weights)))
+    across = np.ascontiguousarray(weights.T)
     for start in range(0, cells[0], block):
         stop = min(start + block, cells[0])
-        part = windows[:, start:stop, : cells[1]].transpose(1, 2, 0, 3, 4)
-        values = part.reshape(-1, len(weights)) @ weights
-        shaped = values.reshape(stop - start, cells[1], n_coils, -1)
-        for number, (my, mx) in enumerate(_places(steps)):
-            out[:, start:stop, my, :, mx] = shaped[..., number].transpose(2, 0, 1)
+        part = windows[:, start:stop, : cells[1]].transpose(0, 3, 4, 1, 2)
+        values = across @ part.reshape(len(weights), -1)
+        shaped = values.reshape(n_coils, -1, stop - start, cells[1])
+        for number, (my, mx) in enumerate(places_of(steps)):
+            out[:, start:stop, my, :, mx] = shaped[:, number]
     return out.reshape(n_coils, cells[0] * ry, cells[1] * rx)
