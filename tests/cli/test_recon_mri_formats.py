@@ -111,15 +111,47 @@ def test_missing_lines_are_filled_from_separate_calibration(tmp_path, rng):
     assert np.sqrt(np.mean((images - wanted) ** 2) / np.mean(wanted**2)) < 0.05
 
 
-def test_a_radial_file_is_gridded(tmp_path):
-    spokes = Trajectory.radial(110, 120, spacing_mm=1.5)
+@pytest.mark.parametrize("parallel", ["auto", "grappa", "spirit"])
+def test_irregular_gaps_are_filled_by_spirit(tmp_path, parallel):
+    kspace = kspace_of_two_slices()
+    kept = np.random.default_rng(3).random(60) < 0.55
+    kept[20:40] = True
+    array = (kspace * kept[:, None]).reshape(2, *[1] * 9, 4, 1, 60, 96)
+    write_cfl(array, tmp_path / "k")
+    options = ["--fov-mm", "150", "288", "--parallel", parallel]
+    result, images = recon(tmp_path / "k.cfl", tmp_path / "out", *options)
+    if parallel == "grappa":
+        assert result.exit_code == 2
+        assert "every" in result.output
+        return
+    assert result.exit_code == 0, result.output
+    assert "SPIRiT (" in result.output
+    wanted = np.stack([cartesian(k, spacing_mm=SPACING, combine="rss") for k in kspace])
+    zero = np.stack([cartesian(k * kept[:, None], spacing_mm=SPACING, combine="rss") for k in kspace])
+    assert np.linalg.norm(images - wanted) < 0.45 * np.linalg.norm(zero - wanted)
+
+
+def spirals(n_arms: int) -> Trajectory:
+    """Archimedean arms out to the edge of a raster of 1.5 mm, for a field of 90 mm."""
+    along = np.linspace(0, 1, 700) ** 0.5
+    angle = 2 * np.pi * (30.0 / n_arms * along + np.arange(n_arms)[:, None] / n_arms)
+    radius = along / 3.0
+    return Trajectory(positions_per_mm=np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("spokes", "how"),
+    [(Trajectory.radial(110, 120, spacing_mm=1.5), "spokes"), (spirals(8), "Voronoi cells")],
+    ids=["spokes", "spirals"],
+)
+def test_a_file_with_a_trajectory_is_gridded(tmp_path, spokes, how):
     coils = CoilSensitivities.ring(n_coils=2, radius_mm=200.0)
     disk = uniform_disk(radius_mm=25.0, value=3.0, center_mm=(8.0, -14.0))
     scan = MriScan(
         source="made",
         readouts=np.moveaxis(disk.kspace(spokes, coils), 0, 1),
-        labels={"line": np.arange(110)},
-        reversed_readouts=np.zeros(110, bool),
+        labels={"line": np.arange(spokes.shape[0])},
+        reversed_readouts=np.zeros(spokes.shape[0], bool),
         matrix=(60, 50),
         fov_mm=(90.0, 75.0),
         trajectory=spokes,
@@ -127,7 +159,8 @@ def test_a_radial_file_is_gridded(tmp_path):
     file = write_ismrmrd(scan, tmp_path / "radial.h5", frequency_hz=63.87e6)
     result, images = recon(file, tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "110 readouts with a trajectory" in result.output
+    assert f"{spokes.shape[0]} readouts with a trajectory" in result.output
+    assert f"weighted as {how}" in result.output
     grid = ImageGrid.fft((60, 50), spacing_mm=(1.5, 1.5))
     y, x = np.meshgrid(*grid.coordinates_mm, indexing="ij")
     inside = np.hypot(y - 8.0, x + 14.0) < 20.0

@@ -6,6 +6,7 @@ from imgtech.geometry.ct import ParallelBeam
 from imgtech.geometry.epi import delayed_positions, trapezoid_positions
 from imgtech.geometry.fan import FanBeam
 from imgtech.geometry.grid import ImageGrid, sample_positions
+from imgtech.geometry.layers import LayeredMedium
 from imgtech.geometry.mri import Trajectory
 from imgtech.geometry.planes import SlicePlane
 from imgtech.geometry.probes import ConvexArray, ElementArray, MatrixArray
@@ -22,6 +23,7 @@ __all__ = [
     "ElementArray",
     "FanBeam",
     "ImageGrid",
+    "LayeredMedium",
     "LinearArray",
     "MatrixArray",
     "ParallelBeam",

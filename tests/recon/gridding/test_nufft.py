@@ -132,9 +132,9 @@ def test_wrong_arguments_are_named():
         nufft.adjoint(np.full((3, 8), np.nan))
     with pytest.raises(ValueError, match=r"tolerance must lie between 1e-12 and 0.1, got 0.5"):
         Nufft(spokes, grid, 0.5)
-    with pytest.raises(ValueError, match=r"trajectory must have 2 axes, got 3"):
+    with pytest.raises(ValueError, match=r"grid must have 3 axes like the trajectory, got shape \(33, 40\)"):
         Nufft(Trajectory(positions_per_mm=np.zeros((4, 3))), grid)
-    with pytest.raises(ValueError, match=r"grid must have 2 axes"):
+    with pytest.raises(ValueError, match=r"grid must have 2 axes like the trajectory, got shape \(2, 3, 4\)"):
         Nufft(spokes, ImageGrid(shape=(2, 3, 4), spacing_mm=(1.0, 1.0, 1.0)))
 
 

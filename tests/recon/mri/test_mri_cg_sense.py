@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imgtech.geometry import ImageGrid, Trajectory
-from imgtech.phantoms import CoilSensitivities, Ellipse, Phantom, complex_gaussian
+from imgtech.geometry import ImageGrid, Trajectory, kooshball
+from imgtech.phantoms import CoilSensitivities, Ellipse, Ellipsoid, Phantom, complex_gaussian
 from imgtech.recon.gridding import Nufft
-from imgtech.recon.mri import cg_sense, gridding, radial_density, roemer_combine
+from imgtech.recon.mri import cg_sense, gridding, pipe_menon_density, radial_density, roemer_combine
 
 GRID = ImageGrid(shape=(54, 60), spacing_mm=(2.3, 2.1), center_mm=(4.0, -3.0))
 COILS = CoilSensitivities.ring(n_coils=6, radius_mm=120.0)
@@ -99,3 +99,20 @@ def test_what_does_not_fit_is_refused(changed, message):
     arguments = {"kspace": DATA, "maps": MAPS} | changed
     with pytest.raises(ValueError, match=message):
         cg_sense(arguments.pop("kspace"), SPOKES, arguments.pop("maps"), GRID, **arguments)
+
+
+def test_spokes_through_space_and_coils_give_the_values_of_a_ball():
+    grid = ImageGrid(shape=(22, 24, 20), spacing_mm=(4.2, 4.0, 4.5), center_mm=(3.0, -2.0, 1.0))
+    coils = CoilSensitivities.ring(n_coils=5, radius_mm=120.0, ndim=3)
+    spokes = kooshball(220, 40, spacing_mm=4.0)
+    ball = Phantom(
+        shapes=(Ellipsoid(value=2.0, semi_axes_mm=(26.0, 30.0, 28.0), center_mm=(5.0, -4.0, 2.0)),)
+    )
+    data = ball.kspace(spokes, coils)
+    density = pipe_menon_density(spokes, 100.0)
+    image = cg_sense(data, spokes, coils.maps(grid), grid, density=density, n_iter=8).image
+    assert image.shape == grid.shape
+    z, y, x = np.meshgrid(*grid.coordinates_mm, indexing="ij")
+    core = np.sqrt((z - 5) ** 2 + (y + 4) ** 2 + (x - 2) ** 2) < 17
+    assert image[core].real.mean() == pytest.approx(2.0, rel=0.01)
+    assert np.abs(image[core] - 2.0).max() < 0.35

@@ -119,6 +119,27 @@ def test_ensembles_agree_with_the_portable_kernel_and_the_naive_sum(rng, monkeyp
         assert np.abs(image[..., -1] - alone).max() <= 2e-5 * np.abs(alone).max()
 
 
+@pytest.mark.parametrize("spacing_mm", [(0.061, 0.155), (0.4, 1.1)], ids=["window", "far apart"])
+@pytest.mark.parametrize("n_samples", [173, 420])
+def test_ensembles_agree_with_the_naive_sum_at_any_spacing(rng, n_samples, spacing_mm):
+    """Pixels so far apart that every one has its samples copied, and a record that ends among them."""
+    grid = ImageGrid(shape=(45, 14), spacing_mm=spacing_mm, center_mm=(9.1, 0.4))
+    data = noise(rng, np.complex64, (3, PROBE.n_elements, n_samples, 18))
+    image = delay_and_sum(data, PROBE, WAVES, grid, f_number=0.93, center_hz=5.1e6)
+    for frame in (0, 17):
+        expected = naive_delay_and_sum(
+            data[..., frame],
+            PROBE,
+            WAVES,
+            grid,
+            f_number=0.93,
+            weight=np.ones_like,
+            sound_speed_m_s=1540.0,
+            center_hz=5.1e6,
+        ).sum(0)
+        assert np.abs(image[..., frame] - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
 class Spy:
     """A kernel that notes its calls."""
 

@@ -23,12 +23,16 @@ from imgtech.recon.mri import (
     noise_covariance,
     partial_fourier,
     prewhiten,
+    radial_density,
     regrid_readout,
     root_sum_of_squares,
+    spirit,
+    voronoi_density,
 )
 
 Ghost = Literal["auto", "navigator", "image", "none"]
 Partial = Literal["pocs", "homodyne", "zero"]
+Parallel = Literal["auto", "grappa", "spirit"]
 Say = Callable[[str], None]
 Flags = npt.NDArray[np.bool_]
 
@@ -36,7 +40,14 @@ _LARGEST_DELAY = 2.0  # dwell times; a larger one is no lag of a gradient
 
 
 def images_of(
-    scan: MriScan, *, ghost: Ghost, partial: Partial, window: str, zero_fill: int, say: Say
+    scan: MriScan,
+    *,
+    ghost: Ghost,
+    partial: Partial,
+    parallel: Parallel = "auto",
+    window: str,
+    zero_fill: int,
+    say: Say,
 ) -> npt.NDArray[np.floating]:
     """Every image of a scan as root sum of squares, ``(image, y, x)``, without readout oversampling."""
     if scan.trajectory is not None:
@@ -53,7 +64,7 @@ def images_of(
             kspace = _without_ghost(scan, lines, acquired, backwards, ghost, n_even, tell)
         else:
             kspace = _even_lines(scan, lines, backwards, n_even)
-        kspace = _full_lines(kspace, acquired, partial, tell, _calibration(scan, image, n_even))
+        kspace = _full_lines(kspace, acquired, partial, parallel, tell, _calibration(scan, image, n_even))
         out.append(
             cartesian(
                 kspace,
@@ -154,18 +165,23 @@ def _text(phase: GhostPhase) -> str:
 
 
 def _gridded(scan: MriScan, window: str, zero_fill: int, say: Say) -> npt.NDArray[np.floating]:
-    """Images of a radial scan on the raster of the header."""
+    """Images of a scan with a trajectory, on the raster of the header."""
     if window != "none":
         raise ValueError(f"--window is for Cartesian scans, and {scan.source} has a trajectory")
     ny, nx = (n * zero_fill for n in scan.matrix)
     grid = ImageGrid.fft((ny, nx), spacing_mm=(scan.fov_mm[0] / ny, scan.fov_mm[1] / nx))
-    say(f"{scan.readouts.shape[0]} readouts with a trajectory: gridding, weighted as spokes")
     out = []
-    for image in scan.images:
+    for number, image in enumerate(scan.images):
         kspace, trajectory = scan.samples_of(image)
+        try:
+            density, how = radial_density(trajectory), "spokes"
+        except ValueError:
+            density, how = voronoi_density(trajectory, scan.fov_mm), "Voronoi cells"
+        if number == 0:
+            say(f"{scan.readouts.shape[0]} readouts with a trajectory: gridding, weighted as {how}")
         if scan.noise is not None and scan.n_coils > 1:
             kspace = prewhiten(kspace, noise_covariance(scan.noise))
-        out.append(root_sum_of_squares(gridding(kspace, trajectory, grid)))
+        out.append(root_sum_of_squares(gridding(kspace, trajectory, grid, density=density)))
     return np.stack(out)
 
 
@@ -185,6 +201,7 @@ def _full_lines(
     kspace: ComplexArray,
     acquired: Flags,
     partial: Partial,
+    parallel: Parallel,
     say: Say,
     calibration: ComplexArray | None = None,
 ) -> ComplexArray:
@@ -195,8 +212,10 @@ def _full_lines(
         source = "the longest run of acquired lines"
         if calibration is not None:
             source = f"{calibration.shape[1]} separate calibration lines"
-        say(f"{len(lines)} of {n} lines with gaps: GRAPPA from {source}")
-        kspace = grappa(kspace, acquired, calibration)
+        kspace, method = _filled(kspace, acquired, parallel, calibration)
+        say(f"{len(lines)} of {n} lines with gaps: {method} from {source}")
+        if method != "GRAPPA":  # lines beyond the outermost are filled as well
+            return kspace
         acquired = np.zeros(n, bool)
         acquired[lines[0] : lines[-1] + 1] = True
         if acquired.all():
@@ -206,6 +225,21 @@ def _full_lines(
         return kspace
     say(f"{np.count_nonzero(acquired)} of {n} lines: partial Fourier by {partial}")
     return image_to_kspace(partial_fourier(kspace, acquired, method=partial))
+
+
+def _filled(
+    kspace: ComplexArray, acquired: Flags, parallel: Parallel, calibration: ComplexArray | None
+) -> tuple[ComplexArray, str]:
+    """Gaps filled by GRAPPA, or by SPIRiT where lines are missing irregularly."""
+    if parallel != "spirit":
+        try:
+            return grappa(kspace, acquired, calibration), "GRAPPA"
+        except ValueError:
+            gaps = np.diff(np.flatnonzero(acquired))
+            if parallel == "grappa" or len(np.unique(gaps)) <= 2:
+                raise
+    found = spirit(kspace, acquired, calibration)
+    return found.kspace, f"SPIRiT ({found.n_iter} iterations)"
 
 
 def _nothing(text: str) -> None:

@@ -36,6 +36,9 @@ def mri(
         str, typer.Option(help="Phase of echo-planar lines: auto, navigator, image or none.")
     ] = "auto",
     partial: Annotated[str, typer.Option(help="Lines missing on one side: pocs, homodyne or zero.")] = "pocs",
+    parallel: Annotated[
+        str, typer.Option(help="Gaps between lines: grappa, spirit, or auto by the pattern.")
+    ] = "auto",
     format: Annotated[
         str, typer.Option(help="What to write: npy, png, npz, tiff, nifti, dicom; several with commas.")
     ] = "npy,png",
@@ -52,6 +55,7 @@ def mri(
     with one_sentence():
         one_of("ghost", ghost, ("auto", "navigator", "image", "none"))
         one_of("partial", partial, ("pocs", "homodyne", "zero"))
+        one_of("parallel", parallel, ("auto", "grappa", "spirit"))
         names = formats(format)
         if zero_fill < 1:
             raise ValueError(f"zero_fill must be at least 1, got {zero_fill}")
@@ -63,6 +67,7 @@ def mri(
             scan,
             ghost=ghost,  # type: ignore[arg-type]
             partial=partial,  # type: ignore[arg-type]
+            parallel=parallel,  # type: ignore[arg-type]
             window=window,
             zero_fill=zero_fill,
             say=typer.echo,

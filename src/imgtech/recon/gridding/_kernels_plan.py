@@ -5,20 +5,20 @@ import numpy as np
 
 from imgtech._core.jit import helper, kernel
 
-TILE = 16  # as in _kernels.py
 _BLOCK = 4096
 
 
 @kernel(parallel=True)
-def find_tiles(bins, width, fine_shape, tiles):
-    """The tile of the first bin that each point touches; ``bins`` is ``(point, 2)`` in fine bins."""
+def find_tiles(bins, width, fine_shape, tile_shape, tiles):
+    """The tile of the first bin that each point touches; ``bins`` is ``(point, axis)`` in fine bins."""
     n = len(tiles)
-    across = fine_shape[1] // TILE
     for block in numba.prange((n + _BLOCK - 1) // _BLOCK):
         for p in range(block * _BLOCK, min(n, (block + 1) * _BLOCK)):
-            y = int(np.ceil(bins[p, 0] - 0.5 * width)) % fine_shape[0]
-            x = int(np.ceil(bins[p, 1] - 0.5 * width)) % fine_shape[1]
-            tiles[p] = y // TILE * across + x // TILE
+            tile = 0
+            for axis in range(bins.shape[1]):
+                first = int(np.ceil(bins[p, axis] - 0.5 * width)) % fine_shape[axis]
+                tile = tile * (fine_shape[axis] // tile_shape[axis]) + first // tile_shape[axis]
+            tiles[p] = tile
 
 
 @kernel
@@ -47,7 +47,7 @@ def _window(distance, coefficients, out):
 
 
 @kernel(parallel=True)
-def place_points(bins, turns, order, width, fine_shape, coefficients, corners, phases, weights):
+def place_points(bins, turns, order, width, fine_shape, tile_shape, coefficients, corners, phases, weights):
     """Corner in the tile, phase ``exp(-2 pi i turns)`` and window of every point, in sorted order."""
     n = len(order)
     for block in numba.prange((n + _BLOCK - 1) // _BLOCK):
@@ -58,9 +58,9 @@ def place_points(bins, turns, order, width, fine_shape, coefficients, corners, p
             if turns[p] != 0:
                 turn = 2 * np.pi * (turns[p] - np.rint(turns[p]))
                 phases[q, 0], phases[q, 1] = np.cos(turn), -np.sin(turn)
-            for axis in range(2):
+            for axis in range(bins.shape[1]):
                 first = np.ceil(bins[p, axis] - 0.5 * width)
-                corners[q, axis] = int(first) % fine_shape[axis] % TILE
+                corners[q, axis] = int(first) % fine_shape[axis] % tile_shape[axis]
                 _window(2 * (first - bins[p, axis]) + width - 1, coefficients, taps)
                 for t in range(width):
                     weights[q, axis, t] = taps[t]

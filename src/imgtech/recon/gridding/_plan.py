@@ -16,6 +16,7 @@ from imgtech.recon.gridding._kernels_plan import find_tiles, place_points, sort_
 from imgtech.recon.gridding.window import correction, kaiser_bessel
 
 OVERSAMPLING = 2.0
+_BOX = 8, 8, 16  # bins of a tile in space, which fits into the nearest cache
 _DIGITS_AT_5, _DIGITS_PER_BIN = 4.15, 0.97  # measured: white images and samples, direct double sums
 
 
@@ -24,6 +25,7 @@ class Plan:
     """Points sorted into tiles, as the kernels take them, and the correction of the image."""
 
     fine_shape: tuple[int, ...]
+    tile_shape: tuple[int, ...]
     starts: npt.NDArray[np.int64]
     corners: npt.NDArray[np.int32]
     order: npt.NDArray[np.int64]
@@ -35,6 +37,11 @@ class Plan:
     def width(self) -> int:
         """Number of bins that a point touches along an axis."""
         return int(self.weights.shape[-1])
+
+    @property
+    def n_updates(self) -> int:
+        """Real numbers that all points touch."""
+        return 2 * len(self.order) * self.width ** len(self.fine_shape)
 
     @property
     def points(self) -> tuple[Any, ...]:
@@ -57,32 +64,35 @@ def make_plan(trajectory: Trajectory, grid: ImageGrid, tolerance: float) -> Plan
     """Sort the points of ``trajectory`` into tiles and store their weights."""
     width = kernel_width(tolerance)
     number = np.float32 if tolerance >= 1e-6 else np.float64
-    positions = trajectory.positions_per_mm.reshape(-1, 2)
+    n_axes = trajectory.ndim
+    positions = trajectory.positions_per_mm.reshape(-1, n_axes)
     n_points = len(positions)
     fine_shape = tuple(fine_size(n) for n in grid.shape)
+    tile_shape = (TILE, TILE) if n_axes == 2 else (_BOX if width <= _BOX[0] else (TILE,) * 3)
     bins = positions * (np.array(grid.spacing_mm) * np.array(fine_shape))
     tiles = np.empty(n_points, np.int64)
-    find_tiles.sized(16 * n_points)(bins, width, fine_shape, tiles)
-    starts = np.empty(fine_shape[0] * fine_shape[1] // TILE**2 + 1, np.int64)
+    find_tiles.sized(8 * n_axes * n_points)(bins, width, fine_shape, tile_shape, tiles)
+    starts = np.empty(int(np.prod(fine_shape)) // int(np.prod(tile_shape)) + 1, np.int64)
     order = np.empty(n_points, np.int64)
     sort_tiles(tiles, starts, order)
     origin = np.array([c[n // 2] for c, n in zip(grid.coordinates_mm, grid.shape, strict=True)])
-    corners = np.empty((n_points, 2), np.int32)
-    phases, weights = np.empty((n_points, 2), number), np.empty((n_points, 2, width), number)
+    corners = np.empty((n_points, n_axes), np.int32)
+    phases, weights = np.empty((n_points, 2), number), np.empty((n_points, n_axes, width), number)
     fits = _window_fits(width, tolerance)
     place_points.sized(2 * weights.size * len(fits))(
-        bins, positions @ origin, order, width, fine_shape, fits, corners, phases, weights
+        bins, positions @ origin, order, width, fine_shape, tile_shape, fits, corners, phases, weights
     )
     return Plan(
         fine_shape=fine_shape,
+        tile_shape=tile_shape,
         starts=starts,
         corners=corners,
         order=order,
         phases=phases,
         weights=weights,
-        correction=(
-            correction(grid.shape[0], fine_shape[0], width, OVERSAMPLING) * grid.spacing_mm[0],
-            correction(grid.shape[1], fine_shape[1], width, OVERSAMPLING) * grid.spacing_mm[1],
+        correction=tuple(
+            correction(n, fine, width, OVERSAMPLING) * spacing
+            for n, fine, spacing in zip(grid.shape, fine_shape, grid.spacing_mm, strict=True)
         ),
     )
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from imgtech.geometry import ImageGrid, Trajectory
 from imgtech.recon.gridding._kernels import interpolate, spread
+from imgtech.recon.gridding._kernels_space import interpolate_space, spread_space
 from imgtech.recon.gridding._plan import fine_size, make_plan
 
 _TOLERANCE = 1e-4
@@ -33,16 +34,21 @@ def sample_overlap(trajectory: Trajectory, fov_mm: tuple[float, ...]) -> Overlap
     middle = [c[n // 2] / d for c, n, d in zip(plan.correction, half, spacing, strict=True)]
     scale = float(np.prod([_BINS_PER_STEP * fov * m**2 for fov, m in zip(fov_mm, middle, strict=True)]))
 
+    phases = np.zeros_like(plan.phases)
+    phases[:, 0] = 1
+
     def overlap(weights: Floats) -> Floats:
-        samples = weights.ravel().astype(np.complex128)
-        bins = np.empty(plan.fine_shape, np.complex128)
+        samples = weights.ravel().astype(np.complex128).view(np.float64)
+        bins = np.empty((*plan.fine_shape[:-1], 2 * plan.fine_shape[-1]))
         found = np.empty_like(samples)
-        work = plan.weights.size * plan.width
-        phases = np.zeros_like(plan.phases)
-        phases[:, 0] = 1
-        points = (*plan.points[:3], phases, *plan.points[4:])
-        spread.sized(work)(samples.view(np.float64), *points, bins.view(np.float64))
-        interpolate.sized(work)(bins.view(np.float64), *points, found.view(np.float64))
-        return np.asarray(found.real.reshape(weights.shape) * scale)
+        if trajectory.ndim == 2:
+            points = (*plan.points[:3], phases, *plan.points[4:])
+            spread.sized(plan.n_updates)(samples, *points, bins)
+            interpolate.sized(plan.n_updates)(bins, *points, found)
+        else:
+            points = (*plan.flat_points[:3], phases, *plan.flat_points[4:], plan.tile_shape)
+            spread_space.sized(plan.n_updates)(samples, *points, bins)
+            interpolate_space.sized(plan.n_updates)(bins, *points, found)
+        return np.asarray(found[::2].reshape(weights.shape) * scale)
 
     return overlap

@@ -26,18 +26,19 @@ class ToeplitzNormal(LinearOperator):
     The operator only depends on the distance between two pixels,
 
     .. math:: (A^H W A\, m)_p = \sum_q h(r_p - r_q)\, m_q, \qquad
-              h(d) = (d_y d_x)^2 \sum_j w_j\, e^{2 \pi i\, k_j \cdot d},
+              h(d) = V^2 \sum_j w_j\, e^{2 \pi i\, k_j \cdot d},
 
-    so it is a convolution, exact on images padded with zeros to twice their size (Fessler et al. 2005). The
-    spectrum of h is real and computed once, by one adjoint transform of the weights; applying the operator
-    to an image costs two Fourier transforms, whatever the number of samples. It is its own adjoint.
+    with the area or volume V of a pixel, so it is a convolution, exact on images padded with zeros to twice
+    their size (Fessler et al. 2005). The spectrum of h is real and computed once, by one adjoint transform
+    of the weights; applying the operator to an image costs two Fourier transforms, whatever the number of
+    samples. It is its own adjoint.
 
     Parameters
     ----------
     trajectory : Trajectory
-        Where the samples lie in a plane.
+        Where the samples lie, in a plane or in space.
     grid : ImageGrid
-        Where the pixels are; two axes.
+        Where the pixels are; as many axes.
     weights : array_like, optional
         W, of the shape of the trajectory, not negative: density compensation or inverse variances; 1 by
         default.
@@ -47,8 +48,8 @@ class ToeplitzNormal(LinearOperator):
     Raises
     ------
     ValueError
-        If trajectory or grid do not have two axes, or the weights do not have the shape of the trajectory,
-        are negative or not finite.
+        If trajectory and grid do not have the same axes, or the weights do not have the shape of the
+        trajectory, are negative or not finite.
 
     References
     ----------
@@ -81,27 +82,29 @@ class ToeplitzNormal(LinearOperator):
         w = real_image("weights", given, len(self.trajectory.shape), self.trajectory.shape)
         if w.min() < 0:
             raise ValueError(f"weights must not be negative, got {w.min()}")
-        if self.grid.ndim != 2:
-            raise ValueError(f"grid must have 2 axes, got shape {self.grid.shape}")
-        distances = ImageGrid.fft(
-            (2 * self.grid.shape[0], 2 * self.grid.shape[1]), spacing_mm=self.grid.spacing_mm
-        )
+        if self.grid.ndim != self.trajectory.ndim:
+            raise ValueError(
+                f"grid must have {self.trajectory.ndim} axes like the trajectory, got shape {self.grid.shape}"
+            )
+        twice = tuple(2 * n for n in self.grid.shape)
+        distances = ImageGrid.fft(twice, spacing_mm=self.grid.spacing_mm)
         precise = np.complex128 if self.tolerance < _SINGLE_FROM else np.complex64
         h = Nufft(self.trajectory, distances, self.tolerance).adjoint(w.astype(precise))
         h = h.astype(np.complex128) * float(np.prod(self.grid.spacing_mm))
-        h[0], h[:, 0] = 0, 0  # no two pixels are that far apart; without them h is Hermitian
-        spectrum = scipy.fft.fft2(scipy.fft.ifftshift(h), workers=thread_count()).real
+        for axis in range(h.ndim):  # no two pixels are that far apart; without them h is Hermitian
+            np.moveaxis(h, axis, 0)[0] = 0
+        spectrum = scipy.fft.fftn(scipy.fft.ifftshift(h), workers=thread_count()).real
         object.__setattr__(self, "weights", None if weights is None else w)
         object.__setattr__(self, "_spectrum", np.ascontiguousarray(spectrum))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of an image, ``(y, x)``."""
+        """Shape of an image, ``(y, x)`` or ``(z, y, x)``."""
         return self.grid.shape
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of an image, ``(y, x)``."""
+        """Shape of an image, ``(y, x)`` or ``(z, y, x)``."""
         return self.grid.shape
 
     @property
@@ -115,7 +118,7 @@ class ToeplitzNormal(LinearOperator):
         Parameters
         ----------
         x : array_like
-            Image ``(y, x)``, or ``(coil, y, x)``.
+            Image of the shape of the grid, or with a coil axis in front.
 
         Returns
         -------
@@ -127,7 +130,7 @@ class ToeplitzNormal(LinearOperator):
         ValueError
             If the image does not have the shape of the grid or is not finite.
         """
-        images = complex_image("x", x, (2, 3), self.grid.shape)
+        images = complex_image("x", x, (self.grid.ndim, self.grid.ndim + 1), self.grid.shape)
         out = np.empty(images.shape, images.dtype)
         spectrum = self._spectrum.astype(images.real.dtype, copy=False)
         plane = np.empty(spectrum.shape, images.dtype)
@@ -143,7 +146,7 @@ class ToeplitzNormal(LinearOperator):
         Parameters
         ----------
         y : array_like
-            Image ``(y, x)``, or ``(coil, y, x)``.
+            Image of the shape of the grid, or with a coil axis in front.
 
         Returns
         -------
@@ -156,6 +159,8 @@ class ToeplitzNormal(LinearOperator):
 def normal_of_coils(normal: ToeplitzNormal, maps: ComplexArray) -> CoilNormal | None:
     """The sum over coils of conj(map) * normal(map * image) in one kernel, if it has code for the size."""
     spectrum = normal._spectrum
+    if spectrum.ndim != 2:
+        return None
     high, wide = spectrum.shape
     return CoilNormal(maps, spectrum) if CoilNormal.suits(len(maps), (high, wide)) else None
 
@@ -167,12 +172,19 @@ def convolve(
     out: ComplexArray,
 ) -> None:
     """Multiply the spectrum of the padded image, in ``plane``; rows of zeros are not transformed."""
-    (ny, nx), workers = image.shape, thread_count()
-    top = plane[:ny]
-    top[:, :nx], top[:, nx:] = image, 0
-    top[:] = scipy.fft.fft(top, axis=1, overwrite_x=True, workers=workers)
-    plane[ny:] = 0
-    whole = scipy.fft.fft(plane, axis=0, overwrite_x=True, workers=workers)
+    workers = thread_count()
+    whole = plane
+    for axis in reversed(range(image.ndim)):
+        part = plane[tuple(slice(n) for n in image.shape[:axis])]
+        ahead = (slice(None),) * axis
+        if axis == image.ndim - 1:
+            part[(*ahead, slice(image.shape[axis]))] = image
+        part[(*ahead, slice(image.shape[axis], None))] = 0
+        whole = scipy.fft.fft(part, axis=axis, overwrite_x=True, workers=workers)
+        if axis > 0:
+            part[:] = whole
     whole *= spectrum
-    whole = scipy.fft.ifft(whole, axis=0, overwrite_x=True, workers=workers)
-    out[:] = scipy.fft.ifft(whole[:ny], axis=1, overwrite_x=True, workers=workers)[:, :nx]
+    for axis, n in enumerate(image.shape):
+        whole = scipy.fft.ifft(whole, axis=axis, overwrite_x=True, workers=workers)
+        whole = whole[(*(slice(None),) * axis, slice(n))]
+    out[:] = whole

@@ -13,11 +13,13 @@ from imgtech.recon.mri.ghost import GhostPhase, correct_ghost, ghost_phase, navi
 from imgtech.recon.mri.grappa import GrappaNoise, grappa, grappa_noise
 from imgtech.recon.mri.gridding import gridding, radial_density
 from imgtech.recon.mri.noise import noise_covariance, prewhiten
+from imgtech.recon.mri.off_resonance import OffResonanceNufft, conjugate_phase
 from imgtech.recon.mri.paravision import paravision_images
 from imgtech.recon.mri.partial_fourier import partial_fourier
 from imgtech.recon.mri.regrid import regrid_readout
 from imgtech.recon.mri.sense import SenseResult, sense
 from imgtech.recon.mri.snr import Replicas, pseudo_replicas, snr_units
+from imgtech.recon.mri.spirit import SpiritResult, spirit
 from imgtech.recon.mri.windows import kspace_window
 
 __all__ = [
@@ -26,11 +28,14 @@ __all__ = [
     "GradientDelays",
     "GrappaNoise",
     "LowRankSparse",
+    "OffResonanceNufft",
     "Replicas",
     "SenseResult",
+    "SpiritResult",
     "cartesian",
     "cg_sense",
     "compress_coils",
+    "conjugate_phase",
     "correct_ghost",
     "espirit_maps",
     "ghost_phase",
@@ -58,6 +63,7 @@ __all__ = [
     "root_sum_of_squares",
     "sense",
     "snr_units",
+    "spirit",
     "total_variation",
     "voronoi_density",
 ]

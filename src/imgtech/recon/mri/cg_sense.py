@@ -40,11 +40,11 @@ def cg_sense(
     Parameters
     ----------
     kspace : array_like
-        Samples ``(coil, *trajectory.shape)``, value times mm²; whitened if the coils' noise is correlated.
+        Samples ``(coil, *trajectory.shape)``, value times mm² (mm³); whitened if the noise is correlated.
     trajectory : Trajectory
-        Where the samples lie in a plane.
+        Where the samples lie, in a plane or in space.
     maps : array_like
-        Coil sensitivities ``(coil, y, x)``.
+        Coil sensitivities ``(coil, y, x)`` or ``(coil, z, y, x)``.
     grid : ImageGrid
         Where the pixels are.
     density : array_like, optional
@@ -90,7 +90,7 @@ def cg_sense(
     """
     n_axes = len(trajectory.shape)
     samples = complex_image("kspace", kspace, n_axes + 1, trajectory.shape)
-    sensitivities = complex_image("maps", maps, 3, grid.shape).astype(samples.dtype)
+    sensitivities = complex_image("maps", maps, grid.ndim + 1, grid.shape).astype(samples.dtype)
     if len(sensitivities) != len(samples):
         raise ValueError(f"maps must have {len(samples)} coils like kspace, got {len(sensitivities)}")
     if not samples.any() or not sensitivities.any():

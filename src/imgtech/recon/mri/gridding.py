@@ -73,9 +73,9 @@ def gridding(
     density: npt.ArrayLike | None = None,
     tolerance: float = 1e-4,
 ) -> ComplexArray:
-    r"""Reconstruct samples anywhere in a plane of k-space, without iterations.
+    r"""Reconstruct samples anywhere in k-space, of a plane or of space, without iterations.
 
-    The Riemann sum of the Fourier integral, with the area :math:`w_j` that each sample stands for:
+    The Riemann sum of the Fourier integral, with the area or volume :math:`w_j` that each sample stands for:
 
     .. math:: m(r) = \sum_j w_j\, S(k_j)\, e^{2 \pi i\, k_j \cdot r}.
 
@@ -85,13 +85,15 @@ def gridding(
     Parameters
     ----------
     kspace : array_like
-        Samples of the shape of the trajectory, or ``(coil, ...)``; value times mm².
+        Samples of the shape of the trajectory, or ``(coil, ...)``; value times mm² (mm³ in space).
     trajectory : Trajectory
         Where the samples lie.
     grid : ImageGrid
         Where the pixels are, anywhere.
     density : array_like, optional
-        Area of each sample in 1/mm², of the shape of the trajectory; by default :func:`radial_density`.
+        Area of each sample in 1/mm² (volume in 1/mm³), of the shape of the trajectory; by default
+        :func:`radial_density`. For other trajectories see :func:`voronoi_density` and
+        :func:`pipe_menon_density`.
     tolerance : float, optional
         Relative error of the sum, see :class:`imgtech.recon.gridding.Nufft`.
 
@@ -128,8 +130,8 @@ def gridding(
     if weights.shape != trajectory.shape:
         raise ValueError(f"density must have the shape {trajectory.shape}, got {weights.shape}")
     operator = Nufft(trajectory, grid, tolerance)
-    area_mm2 = grid.spacing_mm[0] * grid.spacing_mm[1]
-    return operator.adjoint(samples * (weights / area_mm2).astype(samples.real.dtype))
+    pixel = float(np.prod(grid.spacing_mm))
+    return operator.adjoint(samples * (weights / pixel).astype(samples.real.dtype))
 
 
 def _angle_between_neighbours(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

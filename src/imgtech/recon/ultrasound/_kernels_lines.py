@@ -19,11 +19,51 @@ ANY, SOFT = 0, 2  # element directivity: none; 1 is rigid, sinc; soft is sinc ti
 
 
 @helper
-def _row(points, place, normal, aperture, width, per_mm, delay, weight):
+def _through(beside, above, below, legs, straight):
+    """Time of the fastest way between two depths of a layered medium, ``beside`` mm apart (Fermat).
+
+    ``legs`` are (thickness, s/mm) of the lens, then (first depth, s/mm) of each layer. The unknown is the
+    tangent u of the ray in the fastest layer it crosses: the distance it comes forward grows with u and
+    bends downwards, so Newton's steps from below never pass the root. What is left of the distance at the
+    end counts with the slowness along the layers.
+    """
+    high, low = min(above, below), max(above, below)
+    n = legs.shape[0]
+    fast = legs[0, 1] if legs[0, 0] > 0.0 else math.inf
+    for k in range(1, n):
+        end = legs[k + 1, 0] if k + 1 < n else math.inf
+        if min(low, end) > max(high, legs[k, 0]):
+            fast = min(fast, legs[k, 1])
+    if fast == math.inf:
+        return straight
+    u, time = 0.0, 0.0
+    for _ in range(40):
+        forward, slope, time = 0.0, 0.0, 0.0
+        for k in range(n):
+            thick = legs[0, 0]
+            if k > 0:
+                end = legs[k + 1, 0] if k + 1 < n else math.inf
+                thick = max(0.0, min(low, end) - max(high, legs[k, 0]))
+            ratio = fast / legs[k, 1] if thick > 0.0 else 0.0
+            root = math.sqrt(1.0 + u * u * (1.0 - ratio * ratio))
+            forward += thick * ratio * u / root
+            slope += thick * ratio / (root * root * root)
+            time += thick * legs[k, 1] * math.sqrt(1.0 + u * u) / root
+        left = beside - forward
+        time += left * fast * u / math.sqrt(1.0 + u * u)
+        if left <= 1e-6:
+            break
+        u += left / slope
+    return time
+
+
+@helper
+def _row(points, place, normal, aperture, width, per_mm, legs, delay, weight):
     """Fill delay and real weight of one element for a line of pixels ``points (3, n)``.
 
     ``aperture`` is (f-number, flat part, a0, a1, a2) of the window, ``width`` (kind of directivity,
-    element width in wavelengths).
+    element width in wavelengths), ``per_mm`` samples a mm or, with ``legs`` of a layered medium (which may
+    be empty), samples a second.
     """
     f_number, flat, a0, a1, a2 = aperture
     baffle, wide = width
@@ -33,6 +73,9 @@ def _row(points, place, normal, aperture, width, per_mm, delay, weight):
         dx = points[2, j] - place[2]
         r = math.sqrt(dz * dz + dy * dy + dx * dx)
         delay[j] = r * per_mm
+        if legs.shape[0] > 0:
+            flat = math.sqrt(dy * dy + dx * dx)
+            delay[j] = per_mm * _through(flat, place[0], points[0, j], legs, r * legs[1, 1])
         ahead = dz * normal[0] + dy * normal[1] + dx * normal[2]
         dz -= ahead * normal[0]
         dy -= ahead * normal[1]
@@ -124,8 +167,20 @@ def _rotate(turns, re, im):
 
 
 @kernel(parallel=True)
+def ray_times(sources, points, legs, out):
+    """Times between ``sources (m, 3)`` and ``points (n, 3)`` through layers, ``out (m, n)``."""
+    for j in prange(points.shape[0]):
+        for k in range(sources.shape[0]):
+            dz, dy = points[j, 0] - sources[k, 0], points[j, 1] - sources[k, 1]
+            dx = points[j, 2] - sources[k, 2]
+            straight = math.sqrt(dz * dz + dy * dy + dx * dx) * legs[1, 1]
+            flat = math.sqrt(dy * dy + dx * dx)
+            out[k, j] = _through(flat, sources[k, 0], points[j, 0], legs, straight)
+
+
+@kernel(parallel=True)
 def sum_lines(
-    data, transmit, points, elements, normals, aperture, width, per_mm, turns, start_turns, kind,
+    data, transmit, points, elements, normals, aperture, width, per_mm, legs, turns, start_turns, kind,
     receive_weights, transmit_weights, paired, out,
 ):  # fmt: skip
     """Sum traces ``data (t, e, v, PAD + n + PAD)`` into ``out (line, t or 1, pixel, v)``.
@@ -147,7 +202,7 @@ def sum_lines(
         value = np.empty(n, dtype=data.dtype)
         sums = np.zeros((n_transmits, n_values, n), dtype=data.dtype)
         for e in range(n_elements):
-            _row(points[line], elements[e], normals[e], aperture, width, per_mm, delay, gain)
+            _row(points[line], elements[e], normals[e], aperture, width, per_mm, legs, delay, gain)
             if receive_weights.shape[0] > 0:
                 gain *= receive_weights[e, line]
             first, last = _span(gain)
@@ -189,7 +244,20 @@ def sum_lines(
 
 @kernel(parallel=True)
 def align_lines(
-    data, transmit, points, elements, normals, aperture, width, per_mm, turns, start_turns, kind, out, mask
+    data,
+    transmit,
+    points,
+    elements,
+    normals,
+    aperture,
+    width,
+    per_mm,
+    legs,
+    turns,
+    start_turns,
+    kind,
+    out,
+    mask,
 ):
     """Delayed and rotated traces of every element, summed over transmits, ``out (line, pixel, e, v)``.
 
@@ -206,7 +274,7 @@ def align_lines(
         inside = np.empty(n, dtype=data.dtype)
         value = np.empty((2, n), dtype=data.dtype)
         for e in range(n_elements):
-            _row(points[line], elements[e], normals[e], aperture, width, per_mm, delay, gain)
+            _row(points[line], elements[e], normals[e], aperture, width, per_mm, legs, delay, gain)
             first, last = _span(gain)
             inner = last - first
             way = delay[first:last]

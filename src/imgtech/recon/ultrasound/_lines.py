@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import Array, any_image, not_negative, one_of, positive
-from imgtech.geometry import ImageGrid
+from imgtech.geometry import ImageGrid, LayeredMedium
 from imgtech.geometry.probes import Probe
 from imgtech.geometry.scan_grids import Pixels, cartesian_points_mm, mesh_points_mm
 from imgtech.geometry.transmits import Transmits
 from imgtech.recon.ultrasound._kernels_lines import PAD
+from imgtech.recon.ultrasound._layers import transmit_times
 from imgtech.recon.ultrasound.apodization import window_terms
 
 INTERPOLATIONS = ("nearest", "linear", "cubic", "lanczos")
@@ -32,7 +33,8 @@ class Lines:
     probe: Probe
     aperture: tuple[float, ...]
     width: tuple[int, float]
-    per_mm: float
+    medium: LayeredMedium | None
+    speed_mm_s: float
     turns: float
     start_turns: npt.NDArray[np.float64]
     kind: int
@@ -44,11 +46,14 @@ class Lines:
         zero = (self.waves.pulse_delay_s - np.asarray(self.waves.start_s)) * self.waves.sampling_hz
         elements = np.ascontiguousarray(self.probe.positions_mm)
         normals = np.ascontiguousarray(self.probe.normals)
+        sampling_hz = self.waves.sampling_hz
+        legs = np.zeros((0, 2)) if self.medium is None else self.medium.legs
+        per_mm = sampling_hz / self.speed_mm_s if self.medium is None else sampling_hz
         for first in range(0, n_lines, step):
             part = slice(first, min(first + step, n_lines))
             points = np.ascontiguousarray(self.points_mm[part])
-            paths = self.waves.paths_mm(np.moveaxis(points, 1, -1))
-            transmit = np.ascontiguousarray(paths * self.per_mm + zero[:, None, None])
+            times = transmit_times(self.waves, np.moveaxis(points, 1, -1), self.speed_mm_s, self.medium)
+            transmit = np.ascontiguousarray(times * self.waves.sampling_hz + zero[:, None, None])
             yield (
                 part,
                 (
@@ -59,7 +64,8 @@ class Lines:
                     normals,
                     self.aperture,
                     self.width,
-                    self.per_mm,
+                    per_mm,
+                    legs,
                     self.turns,
                     self.start_turns,
                     self.kind,
@@ -80,6 +86,7 @@ def lines_of(
     interpolation: str = "linear",
     directivity: str = "none",
     frequency_hz: float | None = None,
+    medium: LayeredMedium | None = None,
 ) -> Lines:
     """Check the settings and bring a problem into the form of :class:`Lines`."""
     flat, cosines = window_terms(window)
@@ -101,7 +108,8 @@ def lines_of(
         probe=probe,
         aperture=(not_negative("f_number", f_number), flat, *cosines),
         width=(baffle, probe.element_width_mm * (frequency or 0.0) / speed_mm_s),
-        per_mm=waves.sampling_hz / speed_mm_s,
+        medium=medium,
+        speed_mm_s=speed_mm_s,
         turns=turns,
         start_turns=turns * waves.sampling_hz * np.asarray(waves.start_s),
         kind=INTERPOLATIONS.index(one_of("interpolation", interpolation, INTERPOLATIONS)),
@@ -144,7 +152,14 @@ def complex_channel_data(
     return traces
 
 
-def check_record(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, sound_speed_m_s: float) -> None:
+def check_record(
+    traces: Array,
+    probe: Probe,
+    waves: Transmits,
+    grid: Pixels,
+    sound_speed_m_s: float,
+    medium: LayeredMedium | None = None,
+) -> None:
     """Say so if the record ends before the first echo of the grid or begins after its last one."""
     if isinstance(grid, ImageGrid):
         axes = [np.linspace(c[0], c[-1], min(c.size, 7)) for c in grid.coordinates_mm]
@@ -152,13 +167,15 @@ def check_record(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, so
     else:
         points = grid.points_mm.reshape(-1, 3)
         points = points[:: max(1, len(points) // 97)]
-    speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
+    speed_mm_s = slow_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
+    if medium is not None:
+        speed_mm_s, slow_mm_s = 1e3 * medium.speeds_m_s.max(), 1e3 * medium.speeds_m_s.min()
     margin_mm = float(np.linalg.norm(np.ptp(points, axis=0))) / 3  # more than from point to point
     place = probe.positions_mm
     back = np.sqrt(((points[:, None] - place) ** 2).sum(-1))
     paths = waves.paths_mm(points)
     first_s = (paths + back.min(1) - margin_mm).min(1) / speed_mm_s + waves.pulse_delay_s
-    last_s = (paths + back.max(1) + margin_mm).max(1) / speed_mm_s + waves.pulse_delay_s
+    last_s = (paths + back.max(1) + margin_mm).max(1) / slow_mm_s + waves.pulse_delay_s
     start_s = np.asarray(waves.start_s)
     end_s = start_s + (traces.shape[2] - 1) / waves.sampling_hz
     if ((end_s < first_s) | (start_s > last_s)).all():

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import Array, ComplexArray, FloatArray, count, not_negative, one_of, positive
+from imgtech.geometry import LayeredMedium
 from imgtech.geometry.probes import Probe
 from imgtech.geometry.scan_grids import Pixels
 from imgtech.geometry.transmits import Transmits
 from imgtech.recon.ultrasound import _kernels_capon, _kernels_lines
+from imgtech.recon.ultrasound._layers import check_medium
 from imgtech.recon.ultrasound._lines import (
     Lines,
     channel_data,
@@ -31,6 +33,7 @@ class Beam(TypedDict, total=False):
     sound_speed_m_s: float
     center_hz: float | None
     interpolation: str
+    medium: LayeredMedium | None
 
 
 def coherence_factor(
@@ -69,7 +72,8 @@ def coherence_factor(
     sensitivity : float, optional
         :math:`\gamma` of the phase and sign factors.
     **beam
-        ``f_number``, ``sound_speed_m_s``, ``center_hz`` and ``interpolation`` of :func:`delay_and_sum`.
+        ``f_number``, ``sound_speed_m_s``, ``center_hz``, ``interpolation`` and ``medium`` of
+        :func:`delay_and_sum`.
 
     Returns
     -------
@@ -133,7 +137,8 @@ def delay_multiply_and_sum(
     probe, waves, grid : as for :func:`delay_and_sum`
         Elements, transmits and pixels.
     **beam
-        ``f_number``, ``sound_speed_m_s``, ``center_hz`` and ``interpolation`` of :func:`delay_and_sum`.
+        ``f_number``, ``sound_speed_m_s``, ``center_hz``, ``interpolation`` and ``medium`` of
+        :func:`delay_and_sum`.
 
     Returns
     -------
@@ -199,7 +204,8 @@ def slsc(
     n_kernel : int, optional
         Pixels of the kernel, an odd number.
     **beam
-        ``f_number``, ``sound_speed_m_s``, ``center_hz`` and ``interpolation`` of :func:`delay_and_sum`.
+        ``f_number``, ``sound_speed_m_s``, ``center_hz``, ``interpolation`` and ``medium`` of
+        :func:`delay_and_sum`.
 
     Returns
     -------
@@ -283,7 +289,8 @@ def capon(
     n_average : int, optional
         Pixels along depth over which R is averaged, an odd number.
     **beam
-        ``f_number``, ``sound_speed_m_s``, ``center_hz`` and ``interpolation`` of :func:`delay_and_sum`.
+        ``f_number``, ``sound_speed_m_s``, ``center_hz``, ``interpolation`` and ``medium`` of
+        :func:`delay_and_sum`.
 
     Returns
     -------
@@ -336,7 +343,9 @@ def capon(
 def _lines(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, beam: Beam) -> Lines:
     """The problem of :func:`delay_and_sum` with its own defaults and a boxcar."""
     speed_m_s = beam.get("sound_speed_m_s", 1540.0)
-    check_record(traces, probe, waves, grid, speed_m_s)
+    medium = beam.get("medium")
+    check_record(traces, probe, waves, grid, speed_m_s, medium)
+    check_medium(medium, probe, waves)
     return lines_of(
         traces,
         probe,
@@ -347,6 +356,7 @@ def _lines(traces: Array, probe: Probe, waves: Transmits, grid: Pixels, beam: Be
         sound_speed_m_s=speed_m_s,
         center_hz=beam.get("center_hz"),
         interpolation=beam.get("interpolation", "linear"),
+        medium=medium,
     )
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import Array, ComplexArray, FloatArray, not_negative, positive, real_image
-from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
+from imgtech.geometry import ImageGrid, LayeredMedium, LinearArray, PlaneWaves
 from imgtech.geometry.probes import Probe
 from imgtech.geometry.scan_grids import Pixels
 from imgtech.geometry.transmits import Transmits
 from imgtech.recon.ultrasound import _kernels, _kernels_frames, _kernels_lines, _kernels_window
+from imgtech.recon.ultrasound._layers import check_medium
 from imgtech.recon.ultrasound._lines import Lines, channel_data, check_record, lines_of
 from imgtech.recon.ultrasound.apodization import window_terms
 from imgtech.recon.ultrasound.delays import pixels_mm
@@ -34,6 +35,7 @@ def delay_and_sum(
     frequency_hz: float | None = None,
     receive_weights: npt.ArrayLike | None = None,
     transmit_weights: npt.ArrayLike | None = None,
+    medium: LayeredMedium | None = None,
 ) -> FloatArray | ComplexArray:
     r"""Beamform channel data: the sum of all elements and transmits at the time of flight of each pixel.
 
@@ -90,6 +92,9 @@ def delay_and_sum(
     receive_weights, transmit_weights : array_like, optional
         Your own weights, multiplied with the others: one an element (transmit), or ``(element, *image)``
         (``(transmit, *image)``).
+    medium : LayeredMedium, optional
+        Layers and lens that bend the ways of plane waves, point sources and echoes. ``sound_speed_m_s``
+        is then the speed with which the plane waves were steered, and the probe must lie at depth 0.
 
     Returns
     -------
@@ -114,7 +119,7 @@ def delay_and_sum(
     Examples
     --------
     >>> import numpy as np
-    >>> from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
+    >>> from imgtech.geometry import ImageGrid, LayeredMedium, LinearArray, PlaneWaves
     >>> from imgtech.recon.ultrasound import delay_and_sum
     >>> probe = LinearArray(n_elements=8, pitch_mm=0.3)
     >>> waves = PlaneWaves.from_degrees([0], sampling_hz=20e6)
@@ -123,8 +128,9 @@ def delay_and_sum(
     8.0
     """
     traces = channel_data(data, probe, waves)
-    check_record(traces, probe, waves, grid, sound_speed_m_s)
-    plain = interpolation == "linear" and directivity == "none"
+    check_record(traces, probe, waves, grid, sound_speed_m_s, medium)
+    check_medium(medium, probe, waves)
+    plain = interpolation == "linear" and directivity == "none" and medium is None
     if not (plain and receive_weights is None and transmit_weights is None and is_flat(probe, waves, grid)):
         lines = lines_of(
             traces,
@@ -138,6 +144,7 @@ def delay_and_sum(
             interpolation=interpolation,
             directivity=directivity,
             frequency_hz=frequency_hz,
+            medium=medium,
         )
         return _any_geometry(lines, traces, grid, receive_weights, transmit_weights, compound)
     assert isinstance(probe, LinearArray)
@@ -168,8 +175,7 @@ def delay_and_sum(
     work = x.size * z.size * values[:, :, 0].size
     if tiled:
         image = np.empty((n_out, z.size, x.size, values.shape[3]), dtype=values.dtype)
-        vectors = _whole_vectors(values)
-        _kernels_frames.sum_frames_complex.sized(work)(vectors, *geometry, *rotation, image)
+        _kernels_frames.sum_frames_complex.sized(work)(values, *geometry, *rotation, image)
         image = image.view(traces.dtype)
         return image[0] if compound else image
     out = np.zeros((x.size, n_out, z.size, *values.shape[3:]), dtype=values.dtype)
@@ -246,16 +252,6 @@ def _whole_blocks(
     """Depths, carried on evenly to a whole number of blocks."""
     more = np.arange(1, 1 + -depths_mm.size % block)
     return np.concatenate([depths_mm, depths_mm[-1] + spacing_mm * more])
-
-
-def _whole_vectors(values: Array) -> Array:
-    """Samples filled up with zeros to whole vectors of values."""
-    n = values.shape[3]
-    if n % _kernels_frames.LANES == 0:
-        return values
-    padded = np.zeros((*values.shape[:3], n + -n % _kernels_frames.LANES), dtype=values.dtype)
-    padded[..., :n] = values
-    return padded
 
 
 def _common_step(spacing_mm: float, n_columns: int, probe: LinearArray) -> tuple[int, int, float]:

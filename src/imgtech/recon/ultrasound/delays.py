@@ -6,17 +6,25 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import positive
-from imgtech.geometry import ImageGrid
+from imgtech.geometry import ImageGrid, LayeredMedium, PointSources
 from imgtech.geometry.probes import Probe
 from imgtech.geometry.scan_grids import Pixels
 from imgtech.geometry.transmits import Transmits
+from imgtech.recon.ultrasound._layers import check_medium, transmit_times
 from imgtech.recon.ultrasound._lines import pixel_points_mm
 
 
 def transmit_delays(
-    waves: Transmits, grid: Pixels, *, sound_speed_m_s: float = 1540.0
+    waves: Transmits,
+    grid: Pixels,
+    *,
+    sound_speed_m_s: float = 1540.0,
+    medium: LayeredMedium | None = None,
 ) -> npt.NDArray[np.float64]:
     r"""When the wave of each transmit reaches each pixel, ``waves.paths_mm`` over the speed.
+
+    Through a layered medium a wave follows Snell's law: a plane wave keeps its slowness along the layers,
+    the sine of its angle over ``sound_speed_m_s``, and the way of a point source is the fastest one.
 
     Parameters
     ----------
@@ -25,7 +33,9 @@ def transmit_delays(
     grid : ImageGrid, PolarGrid or ScanLines
         Image pixels.
     sound_speed_m_s : float, optional
-        Speed of sound.
+        Speed of sound; with a medium, the one with which plane waves were steered.
+    medium : LayeredMedium, optional
+        Layers and lens over a probe that lies flat at depth 0.
 
     Returns
     -------
@@ -35,7 +45,7 @@ def transmit_delays(
     Raises
     ------
     ValueError
-        If the speed is not positive.
+        If the speed is not positive or the medium does not go with the probe or the waves.
 
     Examples
     --------
@@ -46,11 +56,20 @@ def transmit_delays(
     [[[1e-05]]]
     """
     speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
-    return np.asarray(waves.paths_mm(pixel_points_mm(grid)) / speed_mm_s)
+    check_medium(medium, None, waves)
+    return transmit_times(waves, pixel_points_mm(grid), speed_mm_s, medium)
 
 
-def receive_delays(probe: Probe, grid: Pixels, *, sound_speed_m_s: float = 1540.0) -> npt.NDArray[np.float64]:
+def receive_delays(
+    probe: Probe,
+    grid: Pixels,
+    *,
+    sound_speed_m_s: float = 1540.0,
+    medium: LayeredMedium | None = None,
+) -> npt.NDArray[np.float64]:
     """How long an echo runs from each pixel to each element: the distance divided by the speed.
+
+    Through a layered medium it takes the fastest way (Fermat), exact to 1e-9 of the time.
 
     Parameters
     ----------
@@ -59,7 +78,9 @@ def receive_delays(probe: Probe, grid: Pixels, *, sound_speed_m_s: float = 1540.
     grid : ImageGrid, PolarGrid or ScanLines
         Image pixels.
     sound_speed_m_s : float, optional
-        Speed of sound.
+        Speed of sound; not used with a medium.
+    medium : LayeredMedium, optional
+        Layers and lens over a probe that lies flat at depth 0.
 
     Returns
     -------
@@ -69,7 +90,7 @@ def receive_delays(probe: Probe, grid: Pixels, *, sound_speed_m_s: float = 1540.
     Raises
     ------
     ValueError
-        If the speed is not positive.
+        If the speed is not positive or the medium does not go with the probe or the waves.
 
     Examples
     --------
@@ -81,6 +102,9 @@ def receive_delays(probe: Probe, grid: Pixels, *, sound_speed_m_s: float = 1540.
     """
     speed_mm_s = 1e3 * positive("sound_speed_m_s", sound_speed_m_s)
     points = pixel_points_mm(grid)
+    if medium is not None:
+        check_medium(medium, probe, None)
+        return transmit_times(PointSources.from_elements(probe, sampling_hz=1.0), points, speed_mm_s, medium)
     return np.stack([np.linalg.norm(points - place, axis=-1) for place in probe.positions_mm]) / speed_mm_s
 
 
