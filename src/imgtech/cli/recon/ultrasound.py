@@ -15,7 +15,18 @@ from imgtech._core.validate import finite, positive
 from imgtech.cli._exit import one_sentence
 from imgtech.cli.recon._output import HDF5, Out, Source, save, say
 from imgtech.geometry import ImageGrid
-from imgtech.io.raw import ChannelData, read_ndt_fmc, read_picmus, read_plus_lines, read_pybf, read_pymust
+from imgtech.io.raw import (
+    ChannelData,
+    read_ndt_fmc,
+    read_picmus,
+    read_plus_lines,
+    read_pybf,
+    read_pymust,
+    read_uff,
+    read_zea,
+)
+from imgtech.io.raw.uff import is_uff
+from imgtech.io.raw.zea import is_zea
 from imgtech.recon.ultrasound import delay_and_sum, envelope, log_compress, rf_to_iq, scan_convert
 
 LINES = (".mha", ".mhd")
@@ -40,7 +51,7 @@ def us(
         tuple[float, float] | None, typer.Option(help="Lines only: angle of the first and last line.")
     ] = None,
 ) -> None:
-    """Channel data to B-mode: PyMUST or full-matrix .mat, pybf or PICMUS .hdf5; lines of PLUS .mha/.mhd."""
+    """Channel data to B-mode: PyMUST or full-matrix .mat, PICMUS, pybf, zea, UFF; lines of PLUS .mha/.mhd."""
     with one_sentence():
         if path.suffix.lower() in LINES:
             _fan(path, out, radii_mm, angles_deg, dynamic_range_db)
@@ -51,7 +62,9 @@ def us(
         raw = _read(path, given)
         speed = given.get("sound_speed_m_s", raw.sound_speed_m_s)
         grid = _ultrasound_grid(raw, speed, depth_mm)
-        iq = rf_to_iq(raw.data, raw.waves, center_hz=raw.center_hz)
+        iq = raw.data
+        if not np.iscomplexobj(iq):
+            iq = rf_to_iq(iq, raw.waves, center_hz=raw.center_hz)
         image = delay_and_sum(
             iq,
             raw.probe,
@@ -71,8 +84,12 @@ def us(
 
 def _read(path: Path, given: dict[str, float]) -> ChannelData:
     """Choose the reader by the kind of file and what it holds."""
-    if path.suffix.lower() in HDF5:
-        return read_picmus(path) if _is_picmus(path) else read_pybf(path, **given)
+    if path.suffix.lower() in (*HDF5, ".uff"):
+        kind = _hdf5_kind(path)
+        if kind == "zea":
+            return read_zea(path, sound_speed_m_s=given.get("sound_speed_m_s"))
+        readers = {"picmus": read_picmus, "uff": read_uff}
+        return readers[kind](path) if kind in readers else read_pybf(path, **given)
     try:
         names = {name for name, _, _ in whosmat(path)} if path.is_file() else set()
     except Exception:  # damaged: the reader says so
@@ -80,12 +97,14 @@ def _read(path: Path, given: dict[str, float]) -> ChannelData:
     return read_ndt_fmc(path, **given) if "exp_data" in names else read_pymust(path)
 
 
-def _is_picmus(path: Path) -> bool:
+def _hdf5_kind(path: Path) -> str:
+    """Whose layout an HDF5 file has; that of pybf where it is none of the others."""
     h5py = require("h5py", "raw")
     if not path.is_file() or not h5py.is_hdf5(path):
-        return False
+        return "pybf"
     with h5py.File(path, "r") as file:
-        return "US" in file
+        kinds = {"picmus": "US" in file, "uff": is_uff(file), "zea": is_zea(file)}
+    return next((kind for kind, fits in kinds.items() if fits), "pybf")
 
 
 def _fan(
