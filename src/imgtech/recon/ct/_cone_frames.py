@@ -11,8 +11,10 @@ import numpy.typing as npt
 import scipy
 
 from imgtech._core.jit import thread_count
+from imgtech._core.processor import has_avx512
 from imgtech.geometry import ConeBeam, ImageGrid
 from imgtech.recon.ct._kernels_cone import LANES, MARGIN, SPARE, to_frames
+from imgtech.recon.ct._kernels_row_filter import VECTOR_BYTES, VECTORS, multiply_rows
 from imgtech.recon.ct.filters import Window, ramp_response, window_response
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -22,7 +24,7 @@ FRAME_DENSITY = 3  # samples a channel
 _BLOCK_BYTES = 64 * 2**20  # frames of one block of views
 _FEWEST_VIEWS, _MOST_VIEWS = 4, 32
 _PART_BYTES = 8 * 2**20  # rows that are filtered at a time
-_MOST_IN_MATRIX = 1024  # channels
+_MOST_IN_MATRIX = 1024 if has_avx512() else 0  # channels
 _SMALLEST_STRETCH = 0.05
 
 
@@ -114,8 +116,8 @@ def filter_rows(rows: FloatArray, columns: Columns, response: FloatArray) -> Flo
 class RowFilter:
     """Weights rows by the cosines of their rays and the redundancy of their lines, and filters them.
 
-    Up to some number of channels the filter is one matrix, which costs less than Fourier transforms do:
-    products of matrices run near the arithmetic peak of a processor.
+    On processors with AVX-512 and up to some number of channels the filter is one matrix, which costs less
+    than Fourier transforms do: products of matrices run near the arithmetic peak of the processor.
     """
 
     def __init__(
@@ -135,22 +137,26 @@ class RowFilter:
             cosines = np.cos(u / distance) * distance / np.sqrt(distance**2 + v**2)
         self._cosines, self._response = cosines.astype(dtype), response.astype(dtype)
         self._fall = np.cos(np.pi / 2 * np.arange(1, taper + 1) / (taper + 1)) ** 2
-        self._matrix = None
+        self._panels = None
         if beam.n_channels <= _MOST_IN_MATRIX:
             matrix = filter_rows(self._padded(np.eye(beam.n_channels)), columns, response)
-            self._matrix = matrix.astype(dtype)
+            self._panels = _panels(matrix.astype(dtype))
 
     def __call__(self, projections: FloatArray, views: npt.NDArray[np.intp]) -> FloatArray:
         """Rows ``(view, row, sample)`` of some views."""
-        rows = np.empty((len(views), *projections.shape[1:]), projections.dtype)
-        weights = self._weights[views][:, None, :].astype(rows.dtype)
+        kind, shape = projections.dtype, projections.shape[1:]
+        weights = self._weights[views].astype(kind)
+        if self._panels is not None:
+            filtered = np.empty((len(views), shape[0], self._columns.n_samples), kind)
+            multiply_rows.sized(filtered.size * shape[1] // 16)(
+                projections, views, self._cosines, weights, self._panels, filtered
+            )
+            return filtered
+        rows = np.empty((len(views), *shape), kind)
         for row, view, weight in zip(rows, views, weights, strict=True):
             np.multiply(projections[view], self._cosines, out=row)
             row *= weight
-        if self._matrix is None:
-            return filter_rows(self._padded(rows), self._columns, self._response)
-        filtered = rows.reshape(-1, rows.shape[-1]) @ self._matrix
-        return filtered.reshape(*rows.shape[:2], -1)
+        return filter_rows(self._padded(rows), self._columns, self._response)
 
     def _padded(self, rows: FloatArray) -> FloatArray:
         """Rows between zeros; a taper continues them by their outermost values."""
@@ -161,6 +167,13 @@ class RowFilter:
         padded[..., begin - taper : begin] = rows[..., :1] * fall[::-1]
         padded[..., begin + n : begin + n + taper] = rows[..., -1:] * fall
         return padded
+
+
+def _panels(matrix: FloatArray) -> FloatArray:
+    """Columns of a matrix in groups of the width that :func:`multiply_rows` takes, filled up with zeros."""
+    width = VECTORS * VECTOR_BYTES // matrix.itemsize
+    filled = np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % width)))
+    return np.ascontiguousarray(filled.reshape(len(matrix), -1, width).swapaxes(0, 1))
 
 
 def view_blocks(
@@ -184,7 +197,8 @@ def view_blocks(
     part = -(-size // -(-size // part))  # parts of one size, so that threads share them evenly
     for by_rows in (True, False):
         chosen = np.flatnonzero(orbit.by_rows == by_rows)
-        for begin in range(0, len(chosen), size):
+        size = -(-len(chosen) // max(1, -(-len(chosen) // len(frames))))  # blocks of one size
+        for begin in range(0, len(chosen), max(1, size)):
             views = chosen[begin : begin + size]
             for k in range(0, len(views), part):
                 some = views[k : k + part]

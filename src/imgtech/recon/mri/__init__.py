@@ -13,6 +13,7 @@ from imgtech.recon.mri.ghost import GhostPhase, correct_ghost, ghost_phase, navi
 from imgtech.recon.mri.grappa import GrappaNoise, grappa, grappa_noise
 from imgtech.recon.mri.gridding import gridding, radial_density
 from imgtech.recon.mri.noise import noise_covariance, prewhiten
+from imgtech.recon.mri.off_resonance import OffResonanceNufft, conjugate_phase
 from imgtech.recon.mri.paravision import paravision_images
 from imgtech.recon.mri.partial_fourier import partial_fourier
 from imgtech.recon.mri.partitions import partitions_to_slices
@@ -28,12 +29,14 @@ __all__ = [
     "GradientDelays",
     "GrappaNoise",
     "LowRankSparse",
+    "OffResonanceNufft",
     "Replicas",
     "SenseResult",
     "SpiritResult",
     "cartesian",
     "cg_sense",
     "compress_coils",
+    "conjugate_phase",
     "correct_ghost",
     "espirit_maps",
     "ghost_phase",
