@@ -16,7 +16,7 @@ from imgtech.cli.recon._mri_scan import scan_of, write_scan
 from imgtech.cli.recon._output import Out, Source
 from imgtech.geometry import ImageGrid
 from imgtech.io.raw import BrukerScan, read_2dseq, read_bruker
-from imgtech.recon.mri import cartesian, paravision_images
+from imgtech.recon.mri import cartesian, paravision_images, partitions_to_slices
 
 
 def mri(
@@ -62,7 +62,9 @@ def mri(
         if path.is_dir():
             _bruker(path, out, window, zero_fill, names, slice_mm)
             return
-        scan = scan_of(path, sequence, fov_mm, typer.echo)
+        scan = partitions_to_slices(scan_of(path, sequence, fov_mm, typer.echo))
+        if scan.notes and "partitions" in scan.notes[-1]:
+            typer.echo(scan.notes[-1])
         images = images_of(
             scan,
             ghost=ghost,  # type: ignore[arg-type]
