@@ -32,10 +32,10 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
 
     The uncertainty combines the scatter of such sectors from those beside them, which holds the noise with
     its correlation, what that noise does to the fitted ripple of the pixel grid, and 0.008 pixel at each end
-    for the choice of the two levels. In a magnitude image the level outside may be a floor of rectified noise,
-    which is not there at the edge: between none of it and all of it the edge is equally likely to lie, at both
-    ends alike. Where the edge is hidden, the standard deviation of the sound points
-    about the fitted rim instead.
+    for the choice of the two levels. In a magnitude image the level outside may be a floor of rectified
+    noise, which is not there at the edge: between none of it and all of it the edge is equally likely to lie,
+    at both ends alike. Where the edge is hidden, it is the standard deviation of the sound points about the
+    fitted rim instead.
 
     Parameters
     ----------

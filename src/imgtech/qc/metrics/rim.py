@@ -194,7 +194,7 @@ def _amplitudes(ripple: Floats, deviation: Floats, angles: Floats, sound: Bools)
 def _edges(
     spline: Floats, grid: ImageGrid, center: tuple[float, float], radius: float, angles: Floats, reach: float
 ) -> tuple[Floats, Bools, float]:
-    """Distance of the half-height crossing nearest to the circle along each ray, and what a floor does to it."""
+    """Distance of the half-height crossing nearest to the circle along each ray, and what a floor does."""
     step = _STEP_PX * min(grid.spacing_mm)
     low = max(radius - reach - _PLATEAU_MM[1], step)
     r = np.arange(low, radius + reach + _AIR_MM[1] + step, step)
