@@ -30,7 +30,8 @@ LINES = [s for family in FAMILIES for s in STUDY["settings"](family)]
 NAMES = [f"{s.metric or next(iter(s.truths))}, {s.about}" for s in LINES]
 # what gives measurements, or carries the uncertainty that they are made of
 CARRIERS = ("Measurement", "MTF", "NPS", "SpectralCurve", "SliceProfile", "VolumeNPS", "Distortion",
-            "Stability", "Points", "Point", "Rim", "RampSignal", "PointTarget", "ElementLevels")  # fmt: skip
+            "Stability", "Points", "Point", "Rim", "RampSignal", "PointTarget", "ElementLevels",
+            "SpreadFunction")  # fmt: skip
 # a value without an uncertainty of its own, or one that hands on what it was given
 EXEMPT = {"NPS.normalised"}
 
