@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from imgtech.geometry import ConvexArray, ElementArray, ImageGrid, LinearArray, PlaneWaves, PointSources
+from imgtech.io import read_series
 from imgtech.io.raw import read_uff, read_zea
 from imgtech.recon.ultrasound import delay_and_sum
 
@@ -279,13 +280,19 @@ def test_the_command_takes_both(tmp_path, name):
     testing = pytest.importorskip("typer.testing")
     from imgtech.cli.app import app
 
-    (write_uff if name == "a.uff" else write_zea)(tmp_path / name, "plane")
+    (write_uff if name == "a.uff" else write_zea)(tmp_path / name, "plane", n_frames=2)
     arguments = ["recon", "us", str(tmp_path / name), "--out", str(tmp_path / "out"), "--f-number", "1"]
+    arguments += ["--format", "npy,gif,dicom", "--frame-rate-hz", "20"]
     result = testing.CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    picture = np.load(tmp_path / "out" / "image.npy")[0]
+    picture = np.load(tmp_path / "out" / "image.npy")[1]
     i, _ = np.unravel_index(picture.argmax(), picture.shape)
     raw = (read_uff if name == "a.uff" else read_zea)(tmp_path / name)
     top_mm = 1e3 * C_M_S / 2 * max(0.0, float(np.min(raw.waves.start_s)))
     spacing_mm = 1e3 * C_M_S / F_HZ / 4
     assert abs(top_mm + (i + 0.5) * spacing_mm - POINT_MM[0]) < 1.5 * spacing_mm
+    stored = read_series(tmp_path / "out" / "image.dcm").pixels
+    assert stored.shape == (2, *picture.shape)
+    assert stored[1].max() == 255
+    assert (tmp_path / "out" / "image.gif").read_bytes().startswith(b"GIF89a")
+    assert not list((tmp_path / "out").glob("*.png"))
