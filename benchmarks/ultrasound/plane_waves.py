@@ -1,7 +1,9 @@
 """Three plane waves, single frame, IQ: imgtech against ustb's kernel and PyMUST's sparse product.
 
 128 elements, 512 x 256 pixels, f-number 1.75, linear interpolation, echoes of wires. The peers get the
-same IQ data and start from prepared delays and weights; imgtech computes them in the timed call.
+same IQ data and start from prepared delays and weights; imgtech computes them in the timed call. PyMUST is
+used twice: with one matrix a wave as ``dasmtx`` returns it, and with all of them in one of compressed rows
+in complex64, which is faster.
 
     python benchmarks/ultrasound/plane_waves.py [--rounds 7]
 
@@ -67,8 +69,8 @@ def ustb_call(iq: np.ndarray, weights: np.ndarray) -> Callable[[], np.ndarray]:
     return call
 
 
-def pymust_call(iq: np.ndarray) -> Callable[[], np.ndarray]:
-    """One sparse product with the matrices of all waves side by side, compressed rows in complex64."""
+def pymust_matrices(iq: np.ndarray) -> list[sparse.sparray]:
+    """One matrix a wave, as ``dasmtx`` returns it: coordinates, complex128."""
     z, x = np.meshgrid(*(1e-3 * c for c in GRID.coordinates_mm), indexing="ij")
     matrices = []
     for k, angle in enumerate(WAVES.angles_rad):
@@ -78,13 +80,30 @@ def pymust_call(iq: np.ndarray) -> Callable[[], np.ndarray]:
         param.Nelements, param.fnumber, param.bandwidth = PROBE.n_elements, F_NUMBER, 60.0
         param.t0 = np.array([np.asarray(WAVES.start_s)[k]])
         param.TXdelay = 1e-3 * PROBE.elements_mm[None] * np.sin(angle) / SPEED_M_S
-        matrix = pymust.dasmtx(iq[k].T.astype(complex), x, z, param, "linear")
-        matrices.append(matrix.tocsr().astype(np.complex64))
+        matrices.append(pymust.dasmtx(iq[k].T.astype(complex), x, z, param, "linear"))
+    return matrices
+
+
+def pymust_waves_call(iq: np.ndarray) -> Callable[[], np.ndarray]:
+    """PyMUST as its users call it: one product a wave with the matrices as returned, then the sum."""
+    matrices = pymust_matrices(iq)
+    columns = [wave.reshape(-1).astype(complex) for wave in iq]
+
+    def call() -> np.ndarray:
+        total = sum(matrix @ column for matrix, column in zip(matrices, columns, strict=True))
+        return total.reshape(GRID.shape[::-1]).T  # PyMUST reads x and z column by column
+
+    return call
+
+
+def pymust_call(iq: np.ndarray) -> Callable[[], np.ndarray]:
+    """One sparse product with the matrices of all waves side by side, compressed rows in complex64."""
+    matrices = [matrix.tocsr().astype(np.complex64) for matrix in pymust_matrices(iq)]
     product = sparse.hstack(matrices, format="csr")
     column = iq.reshape(-1, 1)
 
     def call() -> np.ndarray:
-        return (product @ column).reshape(GRID.shape[::-1]).T  # PyMUST reads x and z column by column
+        return (product @ column).reshape(GRID.shape[::-1]).T
 
     return call
 
@@ -134,6 +153,7 @@ def main() -> None:
     comparisons = []
     for name, prepare, largest in (
         (f"ustb {version('ustb')}, kernel", lambda: ustb_call(iq, weights), 1e-3),
+        (f"PyMUST {version('pymust')}, sparse products, as returned", lambda: pymust_waves_call(iq), 0.02),
         (f"PyMUST {version('pymust')}, sparse product, CSR complex64", lambda: pymust_call(iq), 0.02),
     ):
         start = time.perf_counter()

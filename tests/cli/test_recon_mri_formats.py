@@ -15,7 +15,7 @@ from imgtech.geometry import ImageGrid, SlicePlane, Trajectory
 from imgtech.io import read_series
 from imgtech.io.raw import MriScan, write_cfl, write_ismrmrd
 from imgtech.phantoms import CoilSensitivities, complex_gaussian, shepp_logan, uniform_disk
-from imgtech.recon.mri import cartesian
+from imgtech.recon.mri import cartesian, image_to_kspace
 
 MATRIX, FOV = (60, 48), (150.0, 144.0)
 SPACING = (2.5, 3.0)
@@ -194,3 +194,29 @@ def test_bart_files_need_a_field_of_view(tmp_path):
     assert result.exit_code == 2
     result, _ = recon(text, tmp_path / "other", "--fov-mm", "1", "2")
     assert "for BART files" in result.output
+
+
+def test_a_volume_comes_out_as_slices_in_their_places(tmp_path):
+    """Four partitions of one object, each with a weight of its own."""
+    weights = np.array([0.2, 0.9, 1.0, 0.4])
+    flat = kspace_of_two_slices()[0]
+    volume = image_to_kspace(weights, axes=(0,))[:, None, None, None] * flat
+    plane = SlicePlane(center_mm=(5.0, -3.0, 8.0), row=(1.0, 0.0, 0.0), column=(0.0, 1.0, 0.0))
+    scan = scan_of(
+        flat[None],
+        readouts=np.moveaxis(volume, 1, 2).reshape(-1, 4, 96),
+        labels={"line": np.tile(np.arange(60), 4), "partition": np.repeat(np.arange(4), 60)},
+        reversed_readouts=np.zeros(240, bool),
+        n_partitions=4,
+        slice_thickness_mm=1.5,
+        planes=(plane,),
+    )
+    file = write_ismrmrd(scan, tmp_path / "volume.h5")
+    result, images = recon(file, tmp_path / "out", "--format", "npy,dicom")
+    assert result.exit_code == 0, result.output
+    assert "4 partitions transformed to slices" in result.output
+    wanted = cartesian(flat, spacing_mm=SPACING, crop=MATRIX, combine="rss")
+    np.testing.assert_allclose(images, weights[:, None, None] * wanted, rtol=1e-3, atol=1e-3)
+    series = read_series(tmp_path / "out" / "dicom")
+    np.testing.assert_allclose(series.positions_mm, 8.0 + 1.5 * np.array([-2, -1, 0, 1]), atol=1e-4)
+    np.testing.assert_allclose(series.pixels[1], 0.9 * wanted, atol=2e-3 * wanted.max())

@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("h5py")
 
-from imgtech.geometry import SlicePlane, Trajectory, trapezoid_positions
+from imgtech.geometry import ImageGrid, SlicePlane, Trajectory, trapezoid_positions
 from imgtech.io.raw import MriScan, read_bart, read_cfl, read_ismrmrd, write_cfl, write_ismrmrd
 from imgtech.io.raw import _ismrmrd_format as form
-from imgtech.recon.mri import image_to_kspace
+from imgtech.recon.mri import cartesian, image_to_kspace
 from reference.ismrmrd_files import acquisition, header, write_file
 
 
@@ -415,3 +415,35 @@ def test_siemens_files_have_their_axes_turned(tmp_path, rng):
         np.testing.assert_array_equal(scan.planes[0].row, [0, sign, 0])
         np.testing.assert_array_equal(scan.planes[0].column, [0, 0, sign])
         np.testing.assert_array_equal(scan.planes[0].center_mm, [1, 2, 3])
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(
+    shutil.which("ismrmrd_generate_cartesian_shepp_logan") is None,
+    reason="the programs of ISMRMRD (Debian package ismrmrd-tools) are not installed",
+)
+def test_a_file_of_the_format_s_own_programs_shows_its_phantom(tmp_path):
+    """Two repetitions, oversampling, noise readouts; the phantom is the modified one of Shepp and Logan."""
+    from imgtech.phantoms import shepp_logan
+
+    options = ["-m", "96", "-c", "6", "-r", "2", "-n", "0.01", "-C", "-o"]
+    program = "ismrmrd_generate_cartesian_shepp_logan"
+    subprocess.run([program, *options, str(tmp_path / "a.h5")], check=True, timeout=60, capture_output=True)
+    scan = read_ismrmrd(tmp_path / "a.h5")
+    assert scan.matrix == (96, 96)
+    assert scan.fov_mm == (300.0, 300.0)
+    assert scan.readouts.shape == (192, 6, 192)
+    assert scan.noise.shape[0] == 6
+    grid = ImageGrid.fft((96, 96), spacing_mm=scan.spacing_mm)
+    wanted = shepp_logan(radius_mm=150.0, contrast="modified").image(grid)
+    for image in scan.images:
+        lines, acquired, _ = scan.lines_of(image)
+        assert acquired.all()
+        found = cartesian(lines, spacing_mm=scan.spacing_mm, crop=(96, 96), combine="rss").ravel()
+
+        def likeness(*views, seen=found):
+            return max(np.corrcoef(seen, view.ravel())[0, 1] for view in views)
+
+        # its rows may run either way, its columns not; the coils shade the image
+        assert likeness(wanted, wanted[::-1]) > 0.7
+        assert likeness(wanted[:, ::-1], wanted[::-1, ::-1]) < 0.62

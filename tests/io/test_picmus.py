@@ -45,7 +45,7 @@ def test_fields_arrive_in_their_units(tmp_path, rng):
     ("change", "message"),
     [
         ({"modulation_frequency": np.array([5e6])}, "data must be RF"),
-        ({"probe_geometry": np.ones((3, 5))}, "pitch of probe_geometry must be positive"),
+        ({"probe_geometry": np.ones((3, 5))}, "even row"),
         ({"probe_geometry": np.ones((5, 3))}, r"must be \(3, element\)"),
         ({"probe_geometry": np.array([[0, 1, 3.0], [0] * 3, [0] * 3])}, "even row"),
         ({"angles": None}, "no field US/US_DATASET0000/angles"),

@@ -84,6 +84,34 @@ def test_three_samples_that_are_alike_are_grey(file, tint: int) -> None:
         assert (read_series(file).pixels == grey.pixels).all()
 
 
+def test_palettes_are_looked_up(file) -> None:
+    """Levels behind a palette that turns them round, in 16 bits as palettes are."""
+    dataset = pydicom.dcmread(file)
+    grey = read_series(file)
+    entries = (255 - np.arange(256)).astype("<u2") * 257
+    dataset.PhotometricInterpretation = "PALETTE COLOR"
+    for element in (1, 2, 3):
+        dataset.add_new((0x0028, 0x1100 + element), "US", [256, 0, 16])
+        dataset.add_new((0x0028, 0x1200 + element), "OW", entries.tobytes())
+    dataset.save_as(file)
+    assert (read_series(file).pixels == 255 - grey.pixels).all()
+    del dataset.SequenceOfUltrasoundRegions
+    dataset.PixelSpacing = [0.1, 0.1]
+    dataset.save_as(file)
+    with pytest.raises(ValueError, match="is an image of palette colours"):
+        read_series(file)
+
+
+def test_the_region_of_a_real_palette_image_is_inside_its_frame() -> None:
+    """A file of pydicom's whose region reaches beyond the frame of 350 x 800."""
+    from pydicom.data import get_testdata_file
+
+    series = read_series(get_testdata_file("examples_palette.dcm"))
+    assert series.pixels.shape == (1, 290, 680)  # region rows 60 to 518 and columns 120 to 800, cut off
+    assert series.spacing_mm == pytest.approx((0.262288, 0.262288), abs=1e-6)
+    assert series.pixels.max() <= 255
+
+
 def test_frames_are_numbered(file) -> None:
     dataset = pydicom.dcmread(file)
     one = dataset.pixel_array

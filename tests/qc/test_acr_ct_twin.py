@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from imgtech.geometry import ImageGrid
-from imgtech.phantoms.twins import Placement, acr_ct, catphan, water_phantom
-from imgtech.qc import Verdict, list_protocols
+from imgtech.phantoms.twins import Placement, acr_ct, catphan, water_phantom, with_ring
+from imgtech.qc import Limit, Source, Verdict, list_protocols
+from imgtech.qc.limits import with_limits
 from imgtech.qc.protocols import acr_ct as measure
 from imgtech.qc.protocols import ct_water
 from reference.ct_twins import Scan, acr_ct_truth, drawn_scan, uniform_truth
@@ -44,7 +45,7 @@ def test_every_item_of_the_acr_phantom_is_right_at_an_odd_pose(posed) -> None:
     scan, twin, series = posed
     report = measure(series)
     away = _deviations(report, acr_ct_truth(scan, twin))
-    assert len(away) == 29
+    assert len(away) == 30
     assert np.mean([abs(a) <= 1 for a in away.values()]) >= 0.88, away
     assert max(abs(a) for a in away.values()) < 2.0, away
     assert report["CT number bone"].verdict is Verdict.PASS
@@ -75,6 +76,42 @@ def test_faults_of_the_acr_phantom_fail_the_item_they_belong_to() -> None:
         scan = Scan(placement=POSE, noise_hu=4.0, reach_mm=REACH, thickness_mm=5.0, increment_mm=5.0)
         report = measure(scan.series(twin, np.random.default_rng(4)))
         assert [m.name for m in report.measurements if m.verdict is Verdict.FAIL] == [name]
+
+
+def test_a_ring_is_found_and_named_with_its_radius() -> None:
+    """Off the axis of the scanner, so that the ring is none of the phantom; a site's baseline fails it."""
+    site = Source(document="site baseline", edition="2026-11-26")
+    limits = {"ring artefact": Limit(upper=0.4, source=site)}
+    scan = Scan(placement=POSE, noise_hu=4.0, reach_mm=REACH, thickness_mm=5.0, increment_mm=5.0)
+    series = scan.series(acr_ct(), np.random.default_rng(4))
+    pixels = with_ring(series.pixels, series.grid, radius_mm=43.0, width_mm=0.8, height_hu=6.0)
+    before = with_limits(measure(series), limits)
+    after = with_limits(measure(dataclasses.replace(series, pixels=pixels)), limits)
+    assert [m.name for m in before.measurements if m.verdict is Verdict.FAIL] == []
+    assert [m.name for m in after.measurements if m.verdict is Verdict.FAIL] == ["ring artefact"]
+    ring = after["ring artefact"]
+    assert ring.details["largest at radius (mm)"] == pytest.approx(43.0, abs=0.9)
+    assert 3.0 < ring.details["largest"] < 6.5
+    assert ring.unit == "HU"
+
+
+def test_a_tilted_table_is_found_and_named() -> None:
+    tilt = (math.tan(math.radians(-1.5)), math.tan(math.radians(0.8)))
+    scan = Scan(placement=dataclasses.replace(POSE, tilt=tilt), noise_hu=4.0, reach_mm=REACH)
+    report = measure(scan.series(acr_ct(), np.random.default_rng(5)))
+    assert report["tilt up-down"].value == pytest.approx(-1.5, abs=0.05)
+    assert report["tilt left-right"].value == pytest.approx(0.8, abs=0.05)
+    assert [m.name for m in report.measurements if m.verdict is Verdict.FAIL] == []
+
+
+def test_a_phantom_far_from_the_axis_has_no_ring_artefact() -> None:
+    """No annulus of the module lies around the axis of the scanner."""
+    grid = ImageGrid(shape=(420, 410), spacing_mm=(0.84, 0.88))
+    place = Placement(center_mm=(3.0, 72.0), roll_rad=0.3)
+    scan = Scan(placement=place, noise_hu=4.0, reach_mm=REACH, thickness_mm=5.0, increment_mm=5.0, grid=grid)
+    report = measure(scan.series(acr_ct(), np.random.default_rng(6)))
+    assert "must lie around the middle of the image" in report["ring artefact"].error
+    assert report["noise"].error is None
 
 
 def test_a_good_acr_phantom_passes_whatever_its_rotation() -> None:

@@ -116,6 +116,7 @@ def uniform_truth(
 ) -> dict[str, float]:
     """Of a uniform module, and of the tilt."""
     truth = {"CT number centre": value_hu, "noise": scan.noise_hu, "NPS peak frequency": scan.peak_per_mm}
+    truth["ring artefact"] = 0.0
     truth |= {f"{side} minus centre": 0.0 for side in ("top", "right", "bottom", "left")}
     for name, slope in zip(("tilt up-down", "tilt left-right"), scan.placement.tilt, strict=True):
         truth[name] = math.degrees(math.atan(slope))

@@ -5,6 +5,7 @@ from .containers import list_arrays as list_arrays
 from .dicom import list_series as list_series
 from .dicom import read_series as read_series
 from .dicom_out import write_series as write_series
+from .gif import write_gif as write_gif
 from .nifti import read_nifti as read_nifti
 from .nifti import write_nifti as write_nifti
 from .oriented import series_from_planes as series_from_planes

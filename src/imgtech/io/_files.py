@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.pixels import apply_color_lut
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from imgtech.io._ultrasound import us_region
@@ -80,5 +81,10 @@ def stored_pixels(path: Path) -> tuple[npt.NDArray[Any], Dataset]:
                 f'{path} is compressed as {syntax.name}; pip install "imgtech[app]" brings the decoder'
             ) from error
         raise ValueError(f"{path} is damaged or cut short: {text}") from error
+    if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
+        if us_region(dataset) is None:
+            raise ValueError(f"{path} is an image of palette colours; only grey images can be measured")
+        stored, samples = apply_color_lut(stored, dataset), 3
+        stored = stored >> 8 if stored.dtype.itemsize == 2 else stored
     axes = 2 if samples == 1 else 3
     return stored.reshape(-1, *stored.shape[-axes:]), dataset

@@ -1,4 +1,4 @@
-"""An ultrasound image out: grey levels with the calibration of their region."""
+"""An ultrasound image or cine out: grey levels with the calibration of their region."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    UltrasoundImageStorage,
+    UltrasoundMultiFrameImageStorage,
+    generate_uid,
+)
 
 from imgtech import __version__
 from imgtech._core.validate import count, positive, real_image
@@ -26,9 +31,10 @@ def write_us_image(
     *,
     dynamic_range_db: float = 60.0,
     border_px: tuple[int, int] = (0, 0),
+    frame_rate_hz: float | None = None,
     patient_id: str = "",
 ) -> Path:
-    r"""Write an envelope as DICOM Ultrasound Image Storage with a calibrated region.
+    r"""Write an envelope as DICOM Ultrasound (Multi-frame) Image Storage with a calibrated region.
 
     Grey levels are :math:`255\,(1 + 20 \log_{10}(e / e_{max}) / D)` for a dynamic range D, rounded and not
     below 0. The region says the size of its pixels and that its reference pixel, the first, lies at the depth
@@ -37,7 +43,7 @@ def write_us_image(
     Parameters
     ----------
     envelope : array_like
-        Shape ``grid.shape``, not negative.
+        Shape ``grid.shape``, or with frames before it, which become a cine; not negative.
     grid : ImageGrid
         Depths and lateral places.
     path : str or pathlib.Path
@@ -46,6 +52,8 @@ def write_us_image(
         Decibels between grey levels 0 and 255.
     border_px : (int, int), optional
         Black rows above and below, and columns left and right, as around the picture of a scanner.
+    frame_rate_hz : float, optional
+        Frames a second; needed for a cine.
     patient_id : str, optional
         Identity of the phantom.
 
@@ -57,8 +65,8 @@ def write_us_image(
     Raises
     ------
     ValueError
-        If the envelope is negative, not finite, zero everywhere or of another shape, or a number is out of
-        range.
+        If the envelope is negative, not finite, zero everywhere or of another shape, a number is out of
+        range, or the rate of the frames of a cine is missing.
 
     Examples
     --------
@@ -73,7 +81,10 @@ def write_us_image(
     >>> series.pixels.shape, series.spacing_mm, [round(v, 3) for v in series.origin_mm]
     ((1, 3, 4), (0.1, 0.2), [0.7, 19.9, 0.0])
     """
-    image = real_image("envelope", envelope, 2, grid.shape).astype(np.float64)
+    image = real_image("envelope", envelope, (2, 3), grid.shape).astype(np.float64)
+    cine = image.ndim == 3
+    if cine != (frame_rate_hz is not None):
+        raise ValueError(f"frame_rate_hz must be given for a cine and for nothing else, got {frame_rate_hz}")
     if image.min() < 0 or image.max() == 0:
         raise ValueError(f"envelope must not be negative nor zero everywhere, got {image.min():g} at least")
     span = positive("dynamic_range_db", dynamic_range_db)
@@ -81,7 +92,9 @@ def write_us_image(
     decibels = 20 * np.log10(np.maximum(image / image.max(), 10 ** (-span / 10)))
     grey = np.clip(np.rint(_LEVELS * (1 + decibels / span)), 0, _LEVELS).astype(np.uint8)
     out = _header(grid, (up, aside), patient_id)
-    out.PixelData = np.pad(grey, ((up, up), (aside, aside))).tobytes()
+    if frame_rate_hz is not None:
+        _set_cine(out, len(image), positive("frame_rate_hz", frame_rate_hz))
+    out.PixelData = np.pad(grey, (((0, 0),) if cine else ()) + ((up, up), (aside, aside))).tobytes()
     if len(out.PixelData) % 2:
         out.PixelData += b"\0"
     meta = FileMetaDataset()
@@ -94,6 +107,13 @@ def write_us_image(
     return file
 
 
+def _set_cine(out: Dataset, n_frames: int, rate_hz: float) -> None:
+    out.SOPClassUID = UltrasoundMultiFrameImageStorage
+    out.NumberOfFrames, out.FrameIncrementPointer = n_frames, 0x00181063
+    out.FrameTime = f"{1e3 / rate_hz:.10g}"
+    out.StartTrim, out.StopTrim = 1, n_frames
+
+
 def _header(grid: ImageGrid, border: tuple[int, int], patient_id: str) -> Dataset:
     out, now = Dataset(), datetime.datetime.now()
     out.SOPClassUID, out.SOPInstanceUID = UltrasoundImageStorage, generate_uid()
@@ -103,7 +123,7 @@ def _header(grid: ImageGrid, border: tuple[int, int], patient_id: str) -> Datase
     out.StudyTime, out.ContentTime = "", now.strftime("%H%M%S")
     for empty in ("AccessionNumber", "ReferringPhysicianName", "PatientName", "PatientBirthDate", "StudyID"):
         setattr(out, empty, "")
-    out.PatientID, out.PatientSex, out.PatientOrientation, out.Laterality = patient_id, "", "", ""
+    out.PatientID, out.PatientSex, out.PatientOrientation = patient_id, "", ""
     out.Manufacturer, out.SoftwareVersions = "", f"imgtech {__version__}"
     out.SeriesNumber, out.InstanceNumber = 1, 1
     up, aside = border

@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 from imgtech.geometry import ImageGrid, Trajectory, kooshball, spiral
+from imgtech.io.raw import read_pulseq, read_siemens
 from imgtech.phantoms import Ellipse, Phantom
 from imgtech.recon.gridding.overlap import sample_overlap
-from imgtech.recon.mri import gridding, pipe_menon_density, voronoi_density
+from imgtech.recon.mri import (
+    gridding,
+    kspace_to_image,
+    pipe_menon_density,
+    regrid_readout,
+    root_sum_of_squares,
+    voronoi_density,
+)
 from imgtech.recon.mri._cells import cell_areas
 
 FOV = 180.0
@@ -116,6 +124,27 @@ def test_overlap_is_the_sum_over_a_window_of_integral_one():
     found = sample_overlap(Trajectory(positions_per_mm=k), (FOV, FOV))(weights)
     np.testing.assert_allclose(found[40:80, 40:80], 1, rtol=2e-4)  # two windows, each right to 1e-4
     assert found[0, 60] == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_real_echo_planar_scan_needs_no_regridding(data):
+    folder = data("mri_raw/siemens_pulseq")
+    sequence = read_pulseq(folder / "05_EPI.seq")
+    scan = read_siemens(folder / "05_EPI.dat", sequence)
+    lines, _, backwards = scan.lines_of({})
+    even = np.empty((4, 128, 128), np.complex64)
+    for sign, chosen in ((1, ~backwards), (-1, backwards)):
+        even[:, chosen] = regrid_readout(
+            lines[:, chosen], sign * scan.readout_positions_per_mm, n_pixels=128, spacing_mm=2.0
+        )
+    expected = root_sum_of_squares(kspace_to_image(even))
+    # the sequence's own positions, in the order of time: the last line of the raster first
+    trajectory = Trajectory(positions_per_mm=sequence.positions_per_mm[..., 1:])
+    weights = voronoi_density(trajectory, 256.0)
+    assert weights.sum() == pytest.approx(0.5**2, rel=0.01)
+    grid = ImageGrid.fft((128, 128), spacing_mm=(2.0, 2.0))
+    found = root_sum_of_squares(gridding(lines[:, ::-1], trajectory, grid, density=weights))
+    scale = (found * expected).sum() / (found**2).sum()
+    assert np.linalg.norm(scale * found - expected) / np.linalg.norm(expected) < 0.01
 
 
 @pytest.mark.parametrize(

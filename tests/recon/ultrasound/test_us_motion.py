@@ -14,6 +14,7 @@ from imgtech.recon.ultrasound import (
     color_doppler,
     delay_and_sum,
     estimate_sound_speed,
+    fir_filter,
     polynomial_filter,
     power_doppler,
     rf_to_iq,
@@ -147,6 +148,39 @@ def test_polynomial_filter_takes_polynomials_and_nothing_else(rng):
     kept = polynomial_filter(fast + slow, order=2)
     np.testing.assert_allclose(kept @ np.stack([t**0, t, t**2]).T, 0, atol=1e-11)
     np.testing.assert_allclose(polynomial_filter(kept, order=2), kept, atol=1e-12)
+
+
+def test_fir_filter_is_a_high_pass_that_leaves_nothing_of_what_stands():
+    prf_hz, k = 3e3, np.arange(23)
+    still = np.array([[4.0 - 3j], [2j]]) * np.ones(23) + np.array([[1.0], [0.3]]) * k  # and drifts evenly
+    for n_taps in (3, 7, 9):
+        settings = {"cutoff_hz": 400.0, "prf_hz": prf_hz, "n_taps": n_taps}
+        assert np.abs(fir_filter(still, **settings)).max() < 1e-12
+        impulse = (k == 11).astype(complex)
+        taps = fir_filter(impulse[None], **settings)[0]
+        taps = taps[np.abs(taps) > 0]
+        assert taps.size == n_taps
+        for f_hz in (310.0, -1240.0):
+            wave = np.exp(2j * np.pi * f_hz * k / prf_hz)
+            response = np.sum(taps * np.exp(2j * np.pi * f_hz * np.arange(n_taps)[::-1] / prf_hz))
+            out = fir_filter(wave[None], **settings)
+            assert out.shape == (1, 24 - n_taps)
+            np.testing.assert_allclose(out[0], response * wave[: 24 - n_taps], atol=1e-12)
+        for f_hz, least, most in ((-1500.0, 1 - 1e-9, 1 + 1e-9), (1150.0, 0.85, 1.15), (60.0, 0.0, 0.12)):
+            out = fir_filter(np.exp(2j * np.pi * f_hz * k / prf_hz)[None], **settings)
+            assert least <= np.abs(out).max() <= most
+    assert fir_filter(still.astype(np.complex64), cutoff_hz=400, prf_hz=prf_hz).dtype == np.complex64
+
+
+def test_flow_beside_strong_tissue_is_seen_after_the_fir_filter(rng):
+    prf_hz, velocity = 4e3, 0.16
+    phase = 4 * np.pi * 5e6 * velocity / 1480 / prf_hz  # towards the probe
+    flow = np.exp(1j * (phase * np.arange(16) + rng.uniform(0, 6, (9, 7, 1))))
+    images = 30 * np.exp(1j * rng.uniform(0, 6, (9, 7, 1))) + flow
+    settings = {"center_hz": 5e6, "prf_hz": prf_hz, "sound_speed_m_s": 1480, "window": (3, 3)}
+    filtered = fir_filter(images, cutoff_hz=300, prf_hz=prf_hz)
+    assert abs(color_doppler(images, **settings).velocity_m_s).max() < 0.01
+    np.testing.assert_allclose(color_doppler(filtered, **settings).velocity_m_s, velocity, rtol=1e-3)
 
 
 def test_svd_filter_takes_the_strongest_components(rng):
@@ -290,6 +324,10 @@ def sound_speed(**change):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: fir_filter(np.ones((4, 6)), cutoff_hz=9, prf_hz=90, n_taps=4), "n_taps must be odd"),
+        (lambda: fir_filter(np.ones((4, 6)), cutoff_hz=9, prf_hz=90), "number of frames 6"),
+        (lambda: fir_filter(np.ones((4, 8)), cutoff_hz=45, prf_hz=90), "cutoff_hz must be below half"),
+        (lambda: fir_filter(np.ones((4, 8)), cutoff_hz=0, prf_hz=90), "cutoff_hz must be positive"),
         (lambda: color_doppler(np.ones((4, 4, 2)), center_hz=5e6, prf_hz=4e3), "at least 3 frames"),
         (lambda: color_doppler(np.ones((4, 4, 5)), center_hz=0, prf_hz=4e3), "center_hz must be positive"),
         (

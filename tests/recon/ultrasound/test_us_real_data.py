@@ -144,3 +144,28 @@ def test_notch_and_back_wall_of_the_aluminium_block(data):
     before = np.flatnonzero(wall[: wall.argmax()] < 0.1 * wall.max())
     assert z[before[-1]] == pytest.approx(40.0, abs=0.5)
     assert z[wall.argmax()] == pytest.approx(40.7, abs=0.1)
+
+
+def test_second_echo_of_the_wall_and_the_wave_along_the_surface_tell_one_pulse_delay(data):
+    """Both ways need no nominal depth; the one needs no speed of sound, the other no wall."""
+    raw = read_ndt_fmc(data("us_raw/ndt_fmc_aluminium_notch.mat"))
+    traces = hilbert(raw.data - raw.data[:, :, -150:].mean(), axis=2)
+    times_us = 1e6 * (raw.waves.start_s[0] + np.arange(traces.shape[2]) / raw.waves.sampling_hz)
+
+    def peak_us(trace, first_us, last_us):
+        inside = np.flatnonzero((times_us > first_us) & (times_us < last_us))
+        return times_us[inside[np.abs(trace[inside]).argmax()]]
+
+    total = traces.sum((0, 1))
+    once, twice = peak_us(total, 11.0, 14.0), peak_us(total, 24.0, 27.0)
+    from_wall_us = once - (twice - once)
+    steps = np.arange(24, 57, 8)
+    apart_mm = steps * raw.probe.pitch_mm
+    arrivals = []
+    for n, way_us in zip(steps, apart_mm / 6.3, strict=True):
+        along = np.mean([traces[i, i + n] for i in range(64 - n)], axis=0)
+        arrivals.append(peak_us(along, way_us - 0.2, way_us + 1.5))
+    slowness, from_surface_us = np.polyfit(apart_mm, arrivals, 1)
+    assert from_wall_us == pytest.approx(0.48, abs=0.04)
+    assert from_surface_us == pytest.approx(from_wall_us, abs=0.1)
+    assert 1 / slowness == pytest.approx(6.4, rel=0.06)  # mm/us, aluminium

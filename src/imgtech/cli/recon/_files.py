@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,34 @@ FORMATS = ("npy", "png", "npz", "tiff", "nifti", "dicom")
 _MOST_PICTURES = 32
 
 
-def formats(text: str) -> list[str]:
+def formats(text: str, choices: tuple[str, ...] = FORMATS) -> list[str]:
     """The formats that ``--format`` names."""
     names = [name.strip() for name in text.split(",") if name.strip()]
-    wrong = [name for name in names if name not in FORMATS]
+    wrong = [name for name in names if name not in choices]
     if wrong or not names:
-        raise ValueError(f"--format must be some of {', '.join(FORMATS)}, got {text!r}")
+        raise ValueError(f"--format must be some of {', '.join(choices)}, got {text!r}")
     return names
+
+
+def write_plain(
+    out: Path,
+    images: npt.NDArray[Any],
+    names: list[str],
+    *,
+    stem: str = "image",
+    shown: npt.NDArray[Any] | None = None,
+) -> list[str]:
+    """Write ``(slice, y, x)`` as an array and as pictures, where asked for; returns what was written."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    if "npy" in names:
+        stream = io.BytesIO()
+        np.save(stream, images)
+        write_bytes(out / f"{stem}.npy", stream.getvalue())
+        written.append(f"{stem}.npy")
+    if "png" in names:
+        written.append(f"{_pictures(out, images if shown is None else shown, stem)} picture(s)")
+    return written
 
 
 def write(
@@ -45,32 +65,19 @@ def write(
 
     ``placed`` are the images with a place of their own, for DICOM and NIfTI.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    written = write_plain(out, images, names, stem=stem)
     z_mm = _slices_mm(images, grid, slice_mm)
     series = placed or series_from_grid(
         images, grid, modality=modality, slices_mm=None if grid.ndim == 3 else z_mm, tags=tags
     )
     y_mm, x_mm = grid.coordinates_mm[-2:]
 
-    def arrays(save: Callable[[io.BytesIO], None], name: str) -> str:
-        stream = io.BytesIO()
-        save(stream)
-        write_bytes(out / name, stream.getvalue())
-        return name
-
-    written = []
     for name in names:
-        if name == "npy":
-            written.append(arrays(lambda stream: np.save(stream, images), f"{stem}.npy"))
-        elif name == "npz":
-            written.append(
-                arrays(
-                    lambda stream: np.savez(
-                        stream, image=images, z_mm=z_mm, y_mm=y_mm, x_mm=x_mm, unit=np.array(unit)
-                    ),
-                    f"{stem}.npz",
-                )
-            )
+        if name == "npz":
+            stream = io.BytesIO()
+            np.savez(stream, image=images, z_mm=z_mm, y_mm=y_mm, x_mm=x_mm, unit=np.array(unit))
+            write_bytes(out / f"{stem}.npz", stream.getvalue())
+            written.append(f"{stem}.npz")
         elif name == "tiff":
             written.append(write_tiff_stack(images, out / f"{stem}.tif").name)
         elif name == "nifti":
@@ -78,8 +85,6 @@ def write(
         elif name == "dicom":
             folder = "dicom" if stem == "image" else f"dicom_{stem}"
             written.append(f"{len(write_series(series, out / folder))} file(s) in {folder}")
-        else:
-            written.append(f"{_pictures(out, images, stem)} picture(s)")
     return written
 
 

@@ -10,13 +10,13 @@ import typer
 
 from imgtech._core.validate import one_of
 from imgtech.cli._exit import one_sentence
-from imgtech.cli.recon._files import formats, summary, write
+from imgtech.cli.recon._files import formats, summary, write, write_plain
 from imgtech.cli.recon._mri_chain import images_of
 from imgtech.cli.recon._mri_scan import scan_of, write_scan
-from imgtech.cli.recon._output import Out, Source, save
+from imgtech.cli.recon._output import Out, Source
 from imgtech.geometry import ImageGrid
 from imgtech.io.raw import BrukerScan, read_2dseq, read_bruker
-from imgtech.recon.mri import cartesian, paravision_images
+from imgtech.recon.mri import cartesian, paravision_images, partitions_to_slices
 
 
 def mri(
@@ -62,7 +62,9 @@ def mri(
         if path.is_dir():
             _bruker(path, out, window, zero_fill, names, slice_mm)
             return
-        scan = scan_of(path, sequence, fov_mm, typer.echo)
+        scan = partitions_to_slices(scan_of(path, sequence, fov_mm, typer.echo))
+        if scan.notes and "partitions" in scan.notes[-1]:
+            typer.echo(scan.notes[-1])
         images = images_of(
             scan,
             ghost=ghost,  # type: ignore[arg-type]
@@ -111,7 +113,7 @@ def _compare_with_vendor(scan: BrukerScan, path: Path, out: Path) -> None:
     if ours.shape != theirs.shape:
         typer.echo(f"not compared: the vendor has images of shape {theirs.shape}, these steps {ours.shape}")
         return
-    save(out, ours, name="paravision")
+    write_plain(out, ours, ["npy", "png"], stem="paravision")
     gap = np.abs(ours.astype(np.int32) - theirs.astype(np.int32))
     typer.echo(
         f"vendor's steps, pdata/1/2dseq: {100 * np.mean(gap == 0):.3f} % of {gap.size} pixels identical, "

@@ -21,6 +21,8 @@ from imgtech.io.raw.pybf import read_pybf
 from imgtech.io.raw.pymust import read_pymust
 from imgtech.io.raw.siemens import read_siemens
 from imgtech.io.raw.tiff_scan import read_tiff_scan
+from imgtech.io.raw.uff import read_uff
+from imgtech.io.raw.zea import read_zea
 
 __all__ = [
     "BeamLines",
@@ -48,6 +50,8 @@ __all__ = [
     "read_siemens",
     "read_sinogram",
     "read_tiff_scan",
+    "read_uff",
+    "read_zea",
     "write_cfl",
     "write_ct_pd",
     "write_ismrmrd",

@@ -15,6 +15,7 @@ import numpy as np
 from imgtech._core.extras import require
 
 NAMESPACE = "http://www.ismrm.org/ISMRMRD"
+RASTERS = ("cartesian", "epi")
 NOISE, CALIBRATION, CALIBRATION_AND_IMAGING, REVERSE, NAVIGATION, PHASE_CORRECTION = 19, 20, 21, 22, 23, 24
 LAST_IN_MEASUREMENT = 25
 OTHER_PURPOSES = {

@@ -11,7 +11,6 @@ from imgtech._core.validate import Array, ComplexArray
 from imgtech.geometry import Trajectory, trapezoid_positions
 from imgtech.io.raw import _ismrmrd_format as form
 
-_RASTERS = ("cartesian", "epi")
 _EDGE = 0.5 * (1 + 1e-3)  # cycles per pixel that a trajectory may reach
 
 
@@ -29,12 +28,14 @@ class Raster:
         self.kind = str(form.at(space, "trajectory") or "cartesian").lower()
         self.encoded = tuple(size("encodedSpace", axis) for axis in "zyx")
         self.encoded_fov = tuple(fov("encodedSpace", axis) for axis in "zyx")
-        self.fov_x, self.thickness = fov("reconSpace", "x"), fov("reconSpace", "z")
+        self.fov_x = fov("reconSpace", "x")
+        depth = self.encoded[0]
+        self.thickness = fov("reconSpace", "z") if depth == 1 else self.encoded_fov[0] / max(depth, 1)
         if min(self.encoded) < 1 or min(*self.encoded_fov[1:], self.fov_x) <= 0:
             raise ValueError(
                 f"{name}: matrix and field of view must be positive, got {self.encoded}, {self.encoded_fov}"
             )
-        if self.kind in _RASTERS:
+        if self.kind in form.RASTERS:
             self.nx = max(round(self.encoded[2] * self.fov_x / self.encoded_fov[2]), 1)
             self.matrix, self.fov = (self.encoded[1], self.nx), (self.encoded_fov[1], self.fov_x)
         else:
@@ -72,7 +73,7 @@ class Raster:
         values = samples_of(self.name, one)
         values = values[:, before : values.shape[1] - int(head["discard_post"])]
         n, row = values.shape[1], self.encoded[2]
-        if self.kind not in _RASTERS or self.ramps is not None or n == row:
+        if self.kind not in form.RASTERS or self.ramps is not None or n == row:
             return values
         start = row // 2 - (int(head["center_sample"]) - before)
         if n > row or start < 0 or start + n > row or has_flag(head, form.REVERSE):
@@ -86,7 +87,7 @@ class Raster:
         return np.pad(values, ((0, 0), (start, row - n - start)))
 
     def trajectory(self, acquisitions: Array, unit: str) -> Trajectory | None:
-        if self.kind in _RASTERS:
+        if self.kind in form.RASTERS:
             return None
         if self.encoded[0] > 1:
             raise ValueError(f"{self.name}: three-dimensional trajectories are not read, got {self.kind}")

@@ -16,13 +16,13 @@ from imgtech.geometry.transmits import Transmits
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChannelData(ArrayValue):
-    """RF of every element of a probe, with where and when it was recorded.
+    """RF or IQ of every element of a probe, with where and when it was recorded.
 
     Parameters
     ----------
     data : numpy.ndarray
         RF ``(transmit, element, sample)``, or ``(transmit, element, sample, frame)``, in the number
-        format of the file.
+        format of the file. Complex numbers are IQ at ``center_hz`` with phase zero at time zero.
     probe : LinearArray, ConvexArray, MatrixArray or ElementArray
         The elements.
     waves : PlaneWaves, SphericalWaves, PointSources or Photoacoustic

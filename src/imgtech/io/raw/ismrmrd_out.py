@@ -163,7 +163,7 @@ def _header(scan: MriScan, encoded: Encoded, frequency_hz: float) -> ElementTree
 
     def space(name: str, matrix: tuple[int, int], fov: tuple[float, float]) -> None:
         part = add(encoding, name)
-        depth = int(scan.labels["partition"].max()) + 1
+        depth = max(int(scan.labels["partition"].max()) + 1, scan.n_partitions)
         for tag, values in (
             ("matrixSize", (matrix[1], matrix[0], depth)),
             ("fieldOfView_mm", (fov[1], fov[0], (scan.slice_thickness_mm or 0.0) * depth)),
@@ -180,7 +180,7 @@ def _header(scan: MriScan, encoded: Encoded, frequency_hz: float) -> ElementTree
     limits = add(encoding, "encodingLimits")
     for name, label, center in (
         ("kspace_encoding_step_1", "line", scan.matrix[0] // 2),
-        ("kspace_encoding_step_2", "partition", (int(scan.labels["partition"].max()) + 1) // 2),
+        ("kspace_encoding_step_2", "partition", scan.n_partitions // 2),
         *((label.replace("echo", "contrast"), label, 0) for label in ("slice", "echo", "repetition")),
     ):
         limit = add(limits, name)

@@ -61,6 +61,8 @@ class MriScan(ArrayValue):
         Separate readouts of the same raster for the calibration of parallel imaging.
     acceleration : tuple of int, optional
         Undersampling along lines and partitions.
+    n_partitions : int, optional
+        Partitions of the second phase encoding, of which ``n_partitions // 2`` is the centre.
     planes : sequence of SlicePlane, optional
         Where the slices lie in the patient, by the label ``slice``.
     frequency_hz : float, optional
@@ -97,6 +99,7 @@ class MriScan(ArrayValue):
     trajectory: Trajectory | None = None
     calibration: MriScan | None = None
     acceleration: tuple[int, int] = (1, 1)
+    n_partitions: int = 1
     planes: tuple[SlicePlane, ...] = ()
     frequency_hz: float | None = None
     repetition_time_s: float | None = None
@@ -162,6 +165,11 @@ class MriScan(ArrayValue):
                     f"{self.calibration.n_coils}"
                 )
         put(self, "acceleration", tuple(count("acceleration", r) for r in self.acceleration))
+        most = max(count("n_partitions", self.n_partitions), 1)
+        if most > 1 and int(self.labels["partition"].max()) >= most:
+            raise ValueError(
+                f"{self.source}: partition must be below {most}, got {int(self.labels['partition'].max())}"
+            )
         put(self, "planes", tuple(self.planes))
         for plane in self.planes:
             of_kind("planes", plane, SlicePlane)
@@ -226,7 +234,8 @@ class MriScan(ArrayValue):
         if len(np.unique(self.labels["partition"][chosen])) > 1:
             raise ValueError(
                 f"{self.source}: the scan must have one partition, got "
-                f"{len(np.unique(self.labels['partition'][chosen]))} (three-dimensional scans are not read)"
+                f"{len(np.unique(self.labels['partition'][chosen]))}; a volume becomes slices by "
+                "partitions_to_slices"
             )
         lines = self.labels["line"][chosen]
         times = np.bincount(lines, minlength=self.matrix[0])

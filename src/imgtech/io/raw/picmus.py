@@ -5,15 +5,13 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-import numpy as np
-
 from imgtech._core.validate import positive
 from imgtech.geometry import LinearArray, PlaneWaves
 from imgtech.io.raw._containers import hdf5_number, hdf5_values, open_hdf5
+from imgtech.io.raw._elements import even_row
 from imgtech.io.raw.channel_data import ChannelData
 
 _GROUP = "US/US_DATASET0000"
-_EVEN = 1e-3  # largest departure of an element from an even row, in pitches
 
 
 def read_picmus(path: str | PathLike[str], *, center_hz: float = 5.208e6) -> ChannelData:
@@ -68,13 +66,12 @@ def read_picmus(path: str | PathLike[str], *, center_hz: float = 5.208e6) -> Cha
         place_mm = 1e3 * hdf5_values(name, file, f"{_GROUP}/probe_geometry")
         if place_mm.ndim != 2 or place_mm.shape[0] != 3 or place_mm.shape[1] < 2:
             raise ValueError(f"{name}: probe_geometry must be (3, element), got shape {place_mm.shape}")
-        x = place_mm[0]
-        pitch_mm = positive("the pitch of probe_geometry", float(x[-1] - x[0]) / (x.size - 1))
-        if np.abs(place_mm - [x[0] + pitch_mm * np.arange(x.size), 0 * x, 0 * x]).max() > _EVEN * pitch_mm:
+        row = even_row(place_mm[::-1].T)
+        if row is None:
             raise ValueError(f"{name}: probe_geometry must be an even row along x")
         return ChannelData(
             data=hdf5_values(name, file, f"{_GROUP}/data/real", keep=True),
-            probe=LinearArray(n_elements=x.size, pitch_mm=pitch_mm, center_mm=round(float(x.mean()), 9)),
+            probe=LinearArray(n_elements=place_mm.shape[1], pitch_mm=row[0], center_mm=row[1]),
             waves=PlaneWaves(
                 angles_rad=hdf5_values(name, file, f"{_GROUP}/angles").ravel(),
                 sampling_hz=hdf5_number(name, file, f"{_GROUP}/sampling_frequency"),

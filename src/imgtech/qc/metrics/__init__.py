@@ -49,6 +49,7 @@ from imgtech.qc.metrics.slice_thickness import RampSignal, ramp_signal, slice_th
 from imgtech.qc.metrics.snr import normalised_snr, snr_smoothing, snr_two_images
 from imgtech.qc.metrics.snr_air import snr_single_image
 from imgtech.qc.metrics.spectral_curve import SpectralCurve
+from imgtech.qc.metrics.spread import SpreadFunction, spread_function
 from imgtech.qc.metrics.stability import Stability, temporal_stability
 from imgtech.qc.metrics.uniformity import percent_integral_uniformity
 from imgtech.qc.metrics.wedges import plate_signal, slice_position, slice_width
@@ -69,6 +70,7 @@ __all__ = [
     "Rim",
     "SliceProfile",
     "SpectralCurve",
+    "SpreadFunction",
     "Stability",
     "VolumeNPS",
     "angle",
@@ -133,6 +135,7 @@ __all__ = [
     "snr_single_image",
     "snr_smoothing",
     "snr_two_images",
+    "spread_function",
     "ssim",
     "streak_artefact",
     "structural_difference",

@@ -88,10 +88,11 @@ def indices(images: Floats, field: Bools) -> tuple[Floats, Floats]:
         whole = np.logical_and.reduce([inside[:, run] for run in runs])
         if not whole.any():
             continue
-        picked = np.stack([turned[:, :, run][:, whole] for run in runs])
-        differential = np.maximum(
-            differential, _michelson(picked.max(axis=0), picked.min(axis=0)).max(axis=1)
-        )
+        high, low = turned[:, :, runs[0]].copy(), turned[:, :, runs[0]].copy()
+        for run in runs[1:]:
+            np.maximum(high, turned[:, :, run], out=high)
+            np.minimum(low, turned[:, :, run], out=low)
+        differential = np.maximum(differential, _michelson(high[:, whole], low[:, whole]).max(axis=1))
     return integral, differential
 
 

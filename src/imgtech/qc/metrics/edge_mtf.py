@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 _ISO = Source(document="ISO 12233", edition="2023", clause="edge-based spatial frequency response",
               verified=False)  # fmt: skip
-_ALGORITHM = "slanted-edge-hermite-2"
+_ALGORITHM = "slanted-edge-hermite-3"
 _MOST_TERMS = 30
 _MISFIT = 0.003
 _N_FREQUENCIES = 401
@@ -123,12 +123,15 @@ def slanted_edge_mtf(
     terms = np.stack(hermite(2 * math.pi * frequencies * edge.width_mm, _MOST_TERMS + 2), axis=1)
     waves = np.pad(terms * (-1j) ** np.arange(_MOST_TERMS + 3), ((0, 0), (1, 0)))
     curve, effects = fit.transfer(n, waves)
-    richer, _ = fit.transfer(n + 2, waves)
+    # noise alone gives two more terms an amplitude, too
+    by_chance = 2 * noise * highest_power(rest, band)
+    beyond = max(1 - by_chance / max(float((fit.amplitudes[n : n + 2] ** 2).sum()), 1e-300), 0.0)
+    richer = (fit.transfer(n + 2, waves)[0] - curve) * math.sqrt(beyond)
     modes = effects @ fit.spread(design[index, :n], rest, band)
     return MTF(
         frequencies_per_mm=frequencies,
         values=curve,
-        modes=np.concatenate([modes, (richer - curve)[:, None]], axis=1),
+        modes=np.concatenate([modes, richer[:, None]], axis=1),
         algorithm=_ALGORITHM,
         definition=_ISO,
         details=(

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, signal, special
+from scipy import fft, ndimage, signal, special
 
 from imgtech.geometry import ImageGrid
 from imgtech.phantoms.twins.acr_mri import SPOKE_DIAMETERS_MM, SPOKE_RADII_MM, spoke_centers
@@ -29,6 +29,7 @@ from imgtech.qc.protocols._acr_mri_scan import Scan
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Complexes = npt.NDArray[np.complex128]
 
 SHEETS = (8, 9, 10, 11)
 SHEET_DEFINITION = Source(
@@ -262,13 +263,22 @@ def _spread(
     """Standard deviation of a disk's height in its ring, and the number of independent places there."""
     radius = np.hypot(y, x)
     rows, columns = grid.coordinates_mm
+    nearest = np.full(rest.shape, np.inf)
+    for py, px in places.reshape(-1, 2):
+        nearest = np.minimum(nearest, (rows[:, None] - py) ** 2 + (columns - px) ** 2)
+    nearest = np.sqrt(nearest)
+    room = tuple(fft.next_fast_len(n + m, real=True) for n, m in zip(rest.shape, _largest(grid), strict=True))
+    spectra = [fft.rfft2(a, room) for a in (rest, inside.astype(np.float64))]
     deviations, degrees = np.empty((10, 3)), np.empty((10, 3))
     for spoke, diameter in enumerate(SPOKE_DIAMETERS_MM):
         kernel = _kernel(diameter, grid.spacing_mm)
-        heights = signal.fftconvolve(rest, kernel, mode="same") / float((kernel**2).sum())
-        within = signal.fftconvolve(inside.astype(float), kernel, mode="same") > 0.98 * kernel.sum()
-        for py, px in places.reshape(-1, 2):
-            within &= np.hypot(rows[:, None] - py, columns - px) > diameter / 2
+        turned = _kernel_spectrum(diameter, grid.spacing_mm, room)
+        first = [(m - 1) // 2 for m in kernel.shape]
+        same = tuple(slice(f, f + n) for f, n in zip(first, rest.shape, strict=True))
+        heights, covered = (fft.irfft2(a * turned, room)[same] for a in spectra)
+        heights = heights / float((kernel**2).sum())
+        within = covered > 0.98 * kernel.sum()
+        within &= nearest > diameter / 2
         for ring in range(3):
             here = within & (np.abs(radius - SPOKE_RADII_MM[ring]) < _RING_MM)
             area = float(here.sum()) * grid.spacing_mm[0] * grid.spacing_mm[1]
@@ -284,7 +294,8 @@ def _window(grid: ImageGrid, rim: Rim) -> tuple[tuple[slice, slice], ImageGrid, 
     for c, places, spacing in zip(rim.center_mm, grid.coordinates_mm, grid.spacing_mm, strict=True):
         reach = rim.radius_mm + 2 * spacing
         first, last = np.searchsorted(places, [c - reach, c + reach])
-        box.append(slice(int(first), int(last)))
+        last = min(int(first) + fft.next_fast_len(int(last - first)), len(places))
+        box.append(slice(int(first), last))
         centers.append(float(places[first] + places[last - 1]) / 2)
     shape = (box[0].stop - box[0].start, box[1].stop - box[1].start)
     small = ImageGrid(shape=shape, spacing_mm=grid.spacing_mm, center_mm=(centers[0], centers[1]))
@@ -315,6 +326,15 @@ def _kernel(diameter: float, spacing: tuple[float, ...]) -> Floats:
     return _disk(grid, (0.0, 0.0), diameter)
 
 
+@lru_cache(maxsize=64)
+def _kernel_spectrum(diameter: float, spacing: tuple[float, ...], room: tuple[int, ...]) -> Complexes:
+    return np.asarray(fft.rfft2(_kernel(diameter, spacing), room))
+
+
+def _largest(grid: ImageGrid) -> tuple[int, ...]:
+    return _kernel(max(SPOKE_DIAMETERS_MM), grid.spacing_mm).shape
+
+
 def _disk(grid: ImageGrid, center: tuple[float, float], diameter: float) -> Floats:
     """A disk of height 1 as a scanner shows it that samples k-space up to the edge of the raster."""
     waves = []
@@ -322,7 +342,7 @@ def _disk(grid: ImageGrid, center: tuple[float, float], diameter: float) -> Floa
         k = np.fft.fftfreq(n, d)
         waves.append(np.exp(-2j * np.pi * k * (c - places[0])))
     spectrum = _disk_spectrum(grid.shape, grid.spacing_mm, diameter)
-    image = np.fft.ifft2(spectrum * waves[0][:, None] * waves[1]).real
+    image = fft.ifft2(spectrum * waves[0][:, None] * waves[1]).real
     return np.asarray(image / (grid.spacing_mm[0] * grid.spacing_mm[1]))
 
 

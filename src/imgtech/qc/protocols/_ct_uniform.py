@@ -13,7 +13,13 @@ import numpy.typing as npt
 from imgtech.phantoms.twins import Module
 from imgtech.qc.limit import Source
 from imgtech.qc.measurement import Measurement
-from imgtech.qc.metrics import NPS, ct_noise, edge_centre_uniformity, noise_power_spectrum
+from imgtech.qc.metrics import (
+    NPS,
+    ct_noise,
+    edge_centre_uniformity,
+    noise_power_spectrum,
+    ring_artefact,
+)
 from imgtech.qc.protocols._ct_disks import DiskScatter, disk_scatter, pooled_scatter
 from imgtech.qc.protocols._ct_scan import CTScan, Indices
 from imgtech.qc.protocols._items import Item
@@ -27,9 +33,11 @@ ONE_SIDED_95 = 1.645
 _WIDENED = {"peak": 1.2, "mean": 1.5}
 _ENOUGH_SLICES = 6
 _BEAD_GAP_MM = 1.5
+_INNER_PX, _RIM_MM, _LEAST_RINGS = 5.0, 6.0, 25
 _IEC = Source(
     document="IEC 61223-3-5", edition="2019", clause="noise, mean CT number, uniformity", verified=False
 )
+RINGS = Source(document="IEC 61223-3-5", edition="2019", clause="artefacts", verified=False)
 _ICRU = Source(document="ICRU Report 87", edition="2012", clause="equation 11", verified=False)
 CHAO = Source(
     document="E. H. Chao et al., A statistical method of defining low contrast detectability",
@@ -69,6 +77,8 @@ def uniform_items(scan: CTScan, field: UniformField) -> Iterator[Item]:
         )
     yield Item(name="noise", unit="HU", algorithm="ct-noise-1", definition=_IEC,
                measure=lambda: _noise(scan, field))  # fmt: skip
+    yield Item(name="ring artefact", unit="HU", algorithm="ring-artefact-1", definition=RINGS,
+               measure=lambda: _rings(scan, field))  # fmt: skip
     yield Item(name="NPS peak frequency", unit="1/mm", algorithm="nps-finite-region-corrected-1",
                definition=_ICRU, measure=lambda: _frequency(scan, field, "peak"))  # fmt: skip
     yield Item(name="NPS mean frequency", unit="1/mm", algorithm="nps-finite-region-corrected-1",
@@ -171,6 +181,24 @@ def _noise(scan: CTScan, field: UniformField) -> Measurement:
             "highest (HU)": float(values.max()),
         },
     )
+
+
+def _rings(scan: CTScan, field: UniformField) -> Measurement:
+    """Rings around the middle of the image, where the axis of the scanner is, in the mean of the slices.
+
+    That is the origin of the grid also where the images are cut to the phantom.
+    """
+    indices = uniform_slices(scan, field)
+    cy, cx = scan.place(indices, (0.0, 0.0))
+    pixel = max(scan.grid.spacing_mm)
+    inner, outer = _INNER_PX * pixel, field.radius_mm - _RIM_MM - math.hypot(cy, cx)
+    if outer < inner + _LEAST_RINGS * pixel:
+        raise ValueError(
+            "the module must lie around the middle of the image, where the axis of the scanner is taken to "
+            f"be; its own middle lies {math.hypot(cy, cx):.0f} mm from there"
+        )
+    m = ring_artefact(scan.image(indices), scan.grid, center_mm=(0.0, 0.0), radii_mm=(inner, outer))
+    return dataclasses.replace(m, unit="HU", details={**m.details, "images": len(indices)})
 
 
 @lru_cache(maxsize=8)

@@ -199,7 +199,7 @@ def edge_items(
 
     for side in SIDES:
         for level in (0.5, 0.1):
-            yield item(f"MTF{100 * level:g} {side} edge", "1/mm", "slanted-edge-hermite-2", _EDGE,
+            yield item(f"MTF{100 * level:g} {side} edge", "1/mm", "slanted-edge-hermite-3", _EDGE,
                        lambda s=side, v=level: mtf(s).at(v))  # type: ignore[misc]  # fmt: skip
     nyquist = 0.5 / max(scene.grid.spacing_mm)
     signal = float(scene.image[scene.open_field].mean())

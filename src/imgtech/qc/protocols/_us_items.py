@@ -168,7 +168,7 @@ def us_items(scene: UsScene) -> Iterator[Item]:
                    measure=lambda: _speckle(scene))  # fmt: skip
     yield Item(name="lateral non-uniformity", unit="dB", algorithm="us-strip-halves-1", definition=AAPM,
                measure=lambda: _unevenness(scene))  # fmt: skip
-    yield Item(name="shadows", unit="1", algorithm="us-strips-1, count-1", definition=AAPM,
+    yield Item(name="shadows", unit="1", algorithm="us-strips-1, count-2", definition=AAPM,
                measure=lambda: _shadows(scene))  # fmt: skip
     if scene.has_repeat or scene.noise is not None:
         yield Item(name="depth of penetration", unit="mm", algorithm="penetration-image-pair-1",
@@ -357,12 +357,10 @@ def shared_deviation(halves_db: Floats, definition: Source, algorithm: str) -> M
 
 def _shadows(scene: UsScene) -> Measurement:
     strips = _strips(scene)
-    level = np.array([strip.level_db for strip in strips])
-    n = _NEIGHBOURS
-    usual = [float(np.median(level[max(i - n, 0) : i + n + 1])) for i in range(level.size)]
-    levels = ElementLevels(
-        level_db=level - usual,
-        uncertainty_db=np.array([strip.uncertainty_db for strip in strips]),
+    levels = ElementLevels.of(
+        [strip.level_db for strip in strips],
+        [strip.uncertainty_db for strip in strips],
+        n_neighbours=_NEIGHBOURS,
         definition=AAPM,
         algorithm="us-strips-1",
     )
@@ -370,7 +368,7 @@ def _shadows(scene: UsScene) -> Measurement:
     return dataclasses.replace(
         levels.count_below(SHADOW_DB),
         name="shadows",
-        details={"strips": level.size, "where": named or "none"},
+        details={"strips": len(strips), "where": named or "none"},
     )
 
 

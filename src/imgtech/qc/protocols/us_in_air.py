@@ -181,13 +181,10 @@ class _Air:
         edges = np.rint(np.linspace(0, self.grid.shape[1], self.n + 1)).astype(int)
         parts = [correlated_mean(self.levels[:, a:b]) for a, b in pairwise(edges)]
         means = np.maximum([m.value for m in parts], 1e-12)
-        decibels = _DB * np.log(means)
-        usual = [
-            np.median(decibels[max(i - _NEIGHBOURS, 0) : i + _NEIGHBOURS + 1]) for i in range(decibels.size)
-        ]
-        return ElementLevels(
-            level_db=decibels - np.array(usual),
-            uncertainty_db=_DB * np.array([m.uncertainty for m in parts]) / means,
+        return ElementLevels.of(
+            _DB * np.log(means),
+            _DB * np.array([m.uncertainty for m in parts]) / means,
+            n_neighbours=_NEIGHBOURS,
             definition=_HORSSEN,
             algorithm="us-air-rows-1",
         )
@@ -216,7 +213,7 @@ def _items(air: _Air, named: str, weak_db: float, dead_db: float) -> Iterator[It
         yield Item(
             name=f"{name} {named}",
             unit="1",
-            algorithm="us-air-rows-1, count-1",
+            algorithm="us-air-rows-1, count-2",
             definition=_HORSSEN,
             measure=lambda t=threshold: air.elements.count_below(t),  # type: ignore[misc]
         )

@@ -16,6 +16,7 @@ from imgtech.recon.mri.noise import noise_covariance, prewhiten
 from imgtech.recon.mri.off_resonance import OffResonanceNufft, conjugate_phase
 from imgtech.recon.mri.paravision import paravision_images
 from imgtech.recon.mri.partial_fourier import partial_fourier
+from imgtech.recon.mri.partitions import partitions_to_slices
 from imgtech.recon.mri.regrid import regrid_readout
 from imgtech.recon.mri.sense import SenseResult, sense
 from imgtech.recon.mri.snr import Replicas, pseudo_replicas, snr_units
@@ -53,6 +54,7 @@ __all__ = [
     "noise_covariance",
     "paravision_images",
     "partial_fourier",
+    "partitions_to_slices",
     "pipe_menon_density",
     "prewhiten",
     "projection_residual",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import solve
 
 from imgtech._core.validate import ComplexArray
+from imgtech.recon.mri._windows import lines_of, window_products
 
 
 def places_of(steps: tuple[int, int]) -> list[tuple[int, int]]:
@@ -51,41 +51,18 @@ def _normal_equations(
     base: tuple[int, int],
     n_windows: tuple[int, int],
 ) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.complex128]]:
-    """Sums of products of all pairs of sources, and of sources and targets.
-
-    Two pairs of sources as far apart along x differ in nothing but the first and last windows, so only the
-    pairs with a source in the first column of the kernel are summed over all windows.
-    """
+    """Sums of products of all pairs of sources, and of sources and targets."""
     (n_y, n_x), width, (_, step) = n_windows, size[1], steps
-    rows = sliding_window_view(samples, n_y, axis=1)[:, : (size[0] - 1) * steps[0] + 1 : steps[0]]
-    lines = np.ascontiguousarray(rows.transpose(0, 1, 3, 2)).reshape(-1, n_y, samples.shape[2])
-    n_lines, row = len(lines), lines[0].size
-    inside = row - (width - 1) * step  # the samples left out of the first column are in no window
-    flat, conjugate = lines.reshape(n_lines, -1), lines.conj()
-    conjugate[..., n_x:] = 0
-    first = conjugate.reshape(n_lines, -1)[:, :inside]
-    gram = np.empty((n_lines, width, n_lines, width), np.complex128)
-    for i in range(width):
-        gram[:, 0, :, i] = first @ flat[:, i * step : i * step + inside].T
-        gram[:, i, :, 0] = gram[:, 0, :, i].conj().T
-    if width > 1:
-        change = _edge(lines[..., n_x:], width, step) - _edge(lines, width, step)
-        for i in range(1, width):
-            gram[:, i, :, 1:] = gram[:, i - 1, :, :-1] + change[:, i - 1]
+    lines = lines_of(samples, size[0], steps[0], n_y)
+    gram = window_products(lines, width, step, n_x)
+    n_lines, flat = len(lines), lines.reshape(len(lines), -1)
+    inside = flat.shape[1] - (width - 1) * step
     places = [samples[:, base[0] + y : base[0] + y + n_y, base[1] + x :] for y, x in places_of(steps)]
-    targets = np.zeros((len(samples), len(places), n_y, samples.shape[2]), np.complex128)
+    targets = np.zeros((len(samples), len(places), *lines.shape[1:]), np.complex128)
     for number, place in enumerate(places):
         targets[:, number, :, :n_x] = place[..., :n_x].conj()
-    wanted = targets.reshape(-1, row)[:, :inside]
+    wanted = targets.reshape(-1, flat.shape[1])[:, :inside]
     right = np.empty((n_lines, width, len(wanted)), np.complex128)
     for i in range(width):
         right[:, i] = flat[:, i * step : i * step + inside] @ wanted.T
-    return gram.reshape(n_lines * width, -1), right.conj().reshape(n_lines * width, -1)
-
-
-def _edge(lines: npt.NDArray[np.complex128], width: int, step: int) -> npt.NDArray[np.complex128]:
-    """Products of the sources of the first ``step`` windows, but those in the last column of the kernel."""
-    n_lines, n_y, _ = lines.shape
-    parts = lines[..., : (width - 1) * step].reshape(n_lines, n_y, width - 1, step)
-    sources = parts.transpose(0, 2, 1, 3).reshape(n_lines * (width - 1), -1)
-    return np.asarray(sources.conj() @ sources.T).reshape(n_lines, width - 1, n_lines, width - 1)
+    return gram, right.conj().reshape(n_lines * width, -1)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
-from scipy.linalg import eigh
+from scipy.linalg import eigh, lapack
 
 from imgtech._core.validate import ComplexArray, FloatArray, complex_image, count, positive
+from imgtech.recon.mri._kernels_espirit import between_nodes, first_eigenvectors
+from imgtech.recon.mri._windows import lines_of, window_products
 
 COARSE = 3
 """Pixels between two nodes of the grid that the maps are computed on."""
@@ -17,7 +18,8 @@ NODES_PER_SAMPLE = 8
 """Least number of nodes for each sample of the kernel."""
 SQUARINGS = 6
 """Squarings of the matrices: 64 steps of the power iteration."""
-_POWER_STEPS = 40
+_ASKEW = 1e-9  # of vectors that are not good
+_WORK = 8  # elementary updates a sample of the maps
 KEPT_ENERGY = 0.995
 """Part of the calibration image's energy that the automatic crop keeps."""
 
@@ -109,18 +111,14 @@ def espirit_maps(
     scaled = array / peak
     lags = _lag_matrices(scaled, width, threshold)
     nodes = [_nodes(n, width) for n in sizes]
-    vectors, values = _first_eigenvectors(lags, nodes, sizes)
     flat = scaled.reshape(n_coils, -1)
     leading = np.linalg.eigh(flat @ flat.conj().T)[1][:, -1]
-    vectors = vectors * _unit_phase(np.einsum("c,yxc->yx", leading.conj(), vectors)).conj()[..., None]
-    across = [_between(at, n) for at, n in zip(nodes, sizes, strict=True)]
-    kind = array.dtype
-    steps = [a.astype(array.real.dtype) for a in across]
-    maps = steps[0] @ vectors.transpose(2, 0, 1).astype(kind) @ steps[1].T
-    length = np.sqrt(
-        np.einsum("cyx,cyx->yx", maps.real, maps.real) + np.einsum("cyx,cyx->yx", maps.imag, maps.imag)
-    )
-    limits = across[0] @ values @ across[1].T
+    vectors, values = _first_eigenvectors(lags, nodes, sizes, leading)
+    rows, columns = (_between(at, n) for at, n in zip(nodes, sizes, strict=True))
+    maps = np.empty((n_coils, *sizes), array.dtype)
+    squares, limits = np.empty(sizes, array.real.dtype), np.empty(sizes)
+    between_nodes.sized(_WORK * maps.size)(vectors, values, rows, columns, maps, squares, limits)
+    length = np.sqrt(squares)
     level = _automatic_crop(scaled, values, nodes, sizes) if crop is None else crop
     inside = (limits >= level) & (length > 0)
     if not inside.any():
@@ -185,26 +183,46 @@ def _raster(shape: Sequence[int], acs: Sequence[int]) -> tuple[int, int]:
 def _lag_matrices(calibration: ComplexArray, width: int, threshold: float) -> npt.NDArray[np.complex128]:
     """The projection on the subspace of windows, summed over equal lags: (lag y, lag x, coil, coil)."""
     n_coils = len(calibration)
-    windows = sliding_window_view(calibration, (width, width), axis=(1, 2))
-    rows = windows.transpose(1, 2, 3, 4, 0).reshape(-1, width * width * n_coils).astype(np.complex128)
-    gram = rows.T @ rows.conj()
-    least = threshold**2 * _largest_eigenvalue(gram)
-    signal = eigh(gram, subset_by_value=(least, np.inf), driver="evr", check_finite=False)[1]
-    parts = (signal @ signal.conj().T).reshape(width, width, n_coils, width, width, n_coils)
+    n_y, n_x = (n - width + 1 for n in calibration.shape[1:])
+    lines = lines_of(calibration.astype(np.complex128), width, 1, n_y)
+    gram = window_products(lines, width, 1, n_x).conj()
+    signal = _signal_space(gram, threshold**2)
+    parts = (signal @ signal.conj().T).reshape(n_coils, width, width, n_coils, width, width)
     lags = np.zeros((2 * width - 1, 2 * width - 1, n_coils, n_coils), dtype=np.complex128)
     for y in range(width):
         for x in range(width):
             # lag = own sample minus the other sample: the other one runs backwards
-            lags[y : y + width, x : x + width] += parts[y, x][:, ::-1, ::-1].transpose(1, 2, 0, 3)
+            lags[y : y + width, x : x + width] += parts[:, y, x, :, ::-1, ::-1].transpose(2, 3, 0, 1)
     return lags / width**2
 
 
-def _largest_eigenvalue(matrix: npt.NDArray[np.complex128]) -> float:
-    """By power iteration from the column of the largest diagonal; good to far more than a threshold needs."""
-    vector = matrix[:, np.diagonal(matrix).real.argmax()]
-    for _ in range(_POWER_STEPS):
-        vector = matrix @ (vector / np.linalg.norm(vector))
-    return float(np.linalg.norm(vector))
+def _signal_space(gram: npt.NDArray[np.complex128], part: float) -> npt.NDArray[np.complex128]:
+    """Unit eigenvectors, as columns, of the eigenvalues above a part of the largest one.
+
+    All eigenvalues and the wanted vectors of the tridiagonal form take less time than LAPACK's drivers for an
+    interval, which find the eigenvalues one by one. Vectors that are not what they should be are not used.
+    """
+    n = len(gram)
+    reduced, diagonal, beside, factors, _ = lapack.zhetrd(
+        gram, lower=1, lwork=int(lapack.zhetrd_lwork(n, lower=1)[0].real)
+    )
+    values, _ = lapack.dsterf(diagonal, beside)
+    wanted = values[values > part * values[-1]]
+    one_block, its_end = np.ones(n, np.int32), np.zeros(n, np.int32)
+    its_end[0] = n
+    vectors, _ = lapack.dstein(diagonal, beside, wanted, one_block, its_end)
+    images = diagonal[:, None] * vectors
+    images[1:] += beside[:, None] * vectors[:-1]
+    images[:-1] += beside[:, None] * vectors[1:]
+    wrong = np.abs(images - wanted * vectors).max() / values[-1]
+    askew = np.abs(vectors.T @ vectors - np.eye(len(wanted))).max()
+    if not max(wrong, askew) < _ASKEW:
+        return np.asarray(
+            eigh(gram, subset_by_value=(part * values[-1], np.inf), driver="evr", check_finite=False)[1]
+        )
+    found = np.asfortranarray(vectors, np.complex128)
+    found[1:], _, _ = lapack.zunmqr("L", "N", reduced[1:, :-1], factors, found[1:], 64 * len(wanted))
+    return np.asarray(found)
 
 
 def _nodes(n: int, width: int) -> npt.NDArray[np.float64]:
@@ -213,42 +231,29 @@ def _nodes(n: int, width: int) -> npt.NDArray[np.float64]:
 
 
 def _first_eigenvectors(
-    lags: npt.NDArray[np.complex128], nodes: list[npt.NDArray[np.float64]], sizes: tuple[int, int]
+    lags: npt.NDArray[np.complex128],
+    nodes: list[npt.NDArray[np.float64]],
+    sizes: tuple[int, int],
+    leading: ComplexArray,
 ) -> tuple[ComplexArray, FloatArray]:
-    """Unit eigenvectors (y, x, coil) of the largest eigenvalue, and that eigenvalue (y, x)."""
+    """Unit eigenvectors (coil, y, x) of the largest eigenvalue, and that eigenvalue (y, x)."""
     n_lags, _, n_coils, _ = lags.shape
+    grid = len(nodes[0]), len(nodes[1])
     waves = _waves(n_lags, nodes, sizes)
-    rows = waves[0] @ lags.reshape(n_lags, -1)
-    rows = rows.reshape(len(nodes[0]), n_lags, -1).astype(np.complex64)
-    matrices = (waves[1].astype(np.complex64) @ rows).reshape(-1, n_coils, n_coils)
-    power = _unit_trace(matrices)
-    for _ in range(SQUARINGS):
-        power = _unit_trace(power @ power)
-    diagonal = np.diagonal(power, axis1=1, axis2=2).real
-    chosen = np.take_along_axis(power, diagonal.argmax(axis=1)[:, None, None], axis=2)
-    length = np.linalg.norm(chosen, axis=1, keepdims=True)
-    chosen = chosen / np.where(length > 0, length, 1)
-    values = (chosen.conj().transpose(0, 2, 1) @ (matrices @ chosen))[:, 0, 0].real
-    grid = (len(nodes[0]), len(nodes[1]))
-    return chosen[..., 0].reshape(*grid, n_coils), values.reshape(grid).astype(np.float64)
+    rows = (waves[0] @ lags.reshape(n_lags, -1)).reshape(grid[0], n_lags, -1)
+    matrices = rows.transpose(0, 2, 1).astype(np.complex64) @ waves[1].T.astype(np.complex64)
+    vectors, values = np.empty((n_coils, *grid), np.complex64), np.empty(grid)
+    first_eigenvectors.sized(SQUARINGS * n_coils * matrices.size)(
+        matrices, SQUARINGS, leading.astype(np.complex64), vectors, values
+    )
+    return vectors, values
 
 
-def _unit_trace(matrices: ComplexArray) -> ComplexArray:
-    """Matrices divided by their trace; those without signal are zero."""
-    trace = np.trace(matrices, axis1=1, axis2=2).real[:, None, None]
-    signal = trace > np.finfo(np.float32).eps
-    return np.asarray(matrices * np.where(signal, 1 / np.where(signal, trace, 1), 0))
-
-
-def _between(nodes: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.float64]:
-    """Weights (pixel, node) of linear interpolation."""
+def _between(nodes: npt.NDArray[np.float64], n: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """For every pixel the node before it, never the last, and the part of the way to the next."""
     position = np.arange(n) * (len(nodes) - 1) / max(n - 1, 1)
-    return np.asarray(np.maximum(0, 1 - np.abs(position[:, None] - np.arange(len(nodes)))))
-
-
-def _unit_phase(values: ComplexArray) -> ComplexArray:
-    size = np.abs(values)
-    return np.asarray(np.where(size > 0, values / np.where(size > 0, size, 1), 1))
+    before = np.minimum(position.astype(np.int64), max(len(nodes) - 2, 0))
+    return before, position - before
 
 
 def _waves(

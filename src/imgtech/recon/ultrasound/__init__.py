@@ -7,7 +7,7 @@ and :func:`scan_convert` for sectors.
 from imgtech.recon.ultrasound.adaptive import capon, coherence_factor, delay_multiply_and_sum, slsc
 from imgtech.recon.ultrasound.apodization import aperture_weights
 from imgtech.recon.ultrasound.chain import compress_pulse, pulse_inversion, time_gain, unalias
-from imgtech.recon.ultrasound.clutter import polynomial_filter, svd_filter
+from imgtech.recon.ultrasound.clutter import fir_filter, polynomial_filter, svd_filter
 from imgtech.recon.ultrasound.das import delay_and_sum
 from imgtech.recon.ultrasound.delays import receive_delays, transmit_delays
 from imgtech.recon.ultrasound.doppler import (
@@ -38,6 +38,7 @@ __all__ = [
     "delay_multiply_and_sum",
     "envelope",
     "estimate_sound_speed",
+    "fir_filter",
     "log_compress",
     "polynomial_filter",
     "power_doppler",

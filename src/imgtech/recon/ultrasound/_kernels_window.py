@@ -30,6 +30,7 @@ HAS_AVX512 = has_avx512()
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
 _ROW = types.Array(types.float32, 1, "C")
+_BASES = types.Array(types.int64, 1, "C")
 
 
 def _place(context, builder, array, index):
@@ -42,11 +43,9 @@ def _load(context, builder, array, index):
     return builder.load(_place(context, builder, array, index), align=4)
 
 
-def _split(context, builder, receive, transmit, at):
+def _split(builder, receive, transmit):
     """Sample in the window and fraction of sixteen delays."""
-    delay = builder.fadd(
-        _load(context, builder, receive, at), _load(context, builder, transmit, at), flags=("contract",)
-    )
+    delay = builder.fadd(receive, transmit, flags=("contract",))
     sample = builder.fptosi(delay, _INTS)
     return sample, builder.fsub(delay, builder.sitofp(sample, _FLOATS))
 
@@ -70,50 +69,76 @@ def _muladd(builder, a, b, c):
     return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
 
-def _accumulate(context, builder, array, at, a, b, sign=1):
-    """Add ``a b`` (or take it away) to sixteen values of a row."""
+def _accumulate(context, builder, array, at, products):
+    """Add products ``a b``, or take them away where their sign is -1, to sixteen values of a row."""
     place = _place(context, builder, array, at)
-    a = a if sign > 0 else builder.fneg(a)
-    builder.store(_muladd(builder, a, b, builder.load(place, align=4)), place, align=4)
+    total = builder.load(place, align=4)
+    for a, b, sign in products:
+        total = _muladd(builder, a if sign > 0 else builder.fneg(a), b, total)
+    builder.store(total, place, align=4)
+
+
+def _each_block(context, builder, bases, first, last, body):
+    """Call ``body(start of the window, first depth)`` for blocks ``first`` to ``last``."""
+    there, here = (make_array(_BASES)(context, builder, base).data for base in bases)
+    with cgutils.for_range(builder, builder.sub(last, first)) as loop:
+        k = builder.add(first, loop.index)
+        begin = builder.add(*(builder.load(builder.gep(data, [k])) for data in (there, here)))
+        body(begin, builder.mul(k, ir.Constant(k.type, LANES)))
 
 
 @intrinsic
-def _add_real(typing, trace, base, receive, transmit, weight, sums, at):
-    """Add sixteen depths of one trace: ``sums[at:at+16] += weight * trace(base + receive + transmit)``."""
-    if any(row != _ROW for row in (trace, receive, transmit, weight, sums)):
+def _add_real(typing, trace, base, early, receive, transmit, weight, sums, first, last):
+    """Add one trace to blocks ``first`` to ``last`` of 16 depths: ``sums += weight * trace(delay)``.
+
+    A delay is that of the block, ``base + early``, and the remainders ``receive + transmit``.
+    """
+    rows = (trace, receive, transmit, weight, sums)
+    if any(row != _ROW for row in rows) or base != _BASES or early != _BASES:
         return None
 
     def generate(context, builder, signature, arguments):
-        trace, base, receive, transmit, weight, sums, at = arguments
-        sample, fraction = _split(context, builder, receive, transmit, at)
-        value = _read(context, builder, trace, base, sample, fraction)
-        _accumulate(context, builder, sums, at, _load(context, builder, weight, at), value)
+        trace, base, early, receive, transmit, weight, sums, first, last = arguments
+
+        def block(begin, at):
+            rest, late, w = (_load(context, builder, row, at) for row in (receive, transmit, weight))
+            sample, fraction = _split(builder, rest, late)
+            value = _read(context, builder, trace, begin, sample, fraction)
+            _accumulate(context, builder, sums, at, ((w, value, 1),))
+
+        _each_block(context, builder, (base, early), first, last, block)
         return context.get_dummy_value()
 
-    return types.void(trace, types.intp, receive, transmit, weight, sums, types.intp), generate
+    ends = (types.intp, types.intp)
+    return types.void(trace, base, early, receive, transmit, weight, sums, *ends), generate
 
 
 @intrinsic
-def _add_complex(typing, real, imag, base, receive, transmit, weight_re, weight_im, sums_re, sums_im, at):
+def _add_complex(
+    typing, real, imag, base, early, receive, transmit, weight_re, weight_im, sums_re, sums_im, first, last
+):
     """The same for the two parts of a complex trace and complex weights."""
     rows = (receive, transmit, weight_re, weight_im, sums_re, sums_im)
-    if any(row != _ROW for row in (real, imag, *rows)):
+    if any(row != _ROW for row in (real, imag, *rows)) or base != _BASES or early != _BASES:
         return None
 
     def generate(context, builder, signature, arguments):
-        real, imag, base, receive, transmit, weight_re, weight_im, sums_re, sums_im, at = arguments
-        sample, fraction = _split(context, builder, receive, transmit, at)
-        re = _read(context, builder, real, base, sample, fraction)
-        im = _read(context, builder, imag, base, sample, fraction)
-        w_re = _load(context, builder, weight_re, at)
-        w_im = _load(context, builder, weight_im, at)
-        _accumulate(context, builder, sums_re, at, w_re, re)
-        _accumulate(context, builder, sums_re, at, w_im, im, sign=-1)
-        _accumulate(context, builder, sums_im, at, w_re, im)
-        _accumulate(context, builder, sums_im, at, w_im, re)
+        real, imag, base, early, receive, transmit, *weights, sums_re, sums_im, first, last = arguments
+
+        def block(begin, at):
+            rest, late, w_re, w_im = (
+                _load(context, builder, row, at) for row in (receive, transmit, *weights)
+            )
+            sample, fraction = _split(builder, rest, late)
+            re, im = (_read(context, builder, trace, begin, sample, fraction) for trace in (real, imag))
+            _accumulate(context, builder, sums_re, at, ((w_re, re, 1), (w_im, im, -1)))
+            _accumulate(context, builder, sums_im, at, ((w_re, im, 1), (w_im, re, 1)))
+
+        _each_block(context, builder, (base, early), first, last, block)
         return context.get_dummy_value()
 
-    return types.void(real, imag, types.intp, *rows, types.intp), generate
+    ends = (types.intp, types.intp)
+    return types.void(real, imag, base, early, *rows, *ends), generate
 
 
 @helper
@@ -275,6 +300,17 @@ def _transmit_rows(along, across, x_mm):
 
 
 @helper
+def _inside(base, early, first, n_samples):
+    """First and last block from ``first`` on whose windows lie in the record; they grow with depth."""
+    last = base.size
+    while first < last and base[first] + early[first] < 0:
+        first += 1
+    while last > first and base[last - 1] + early[last - 1] + SPAN >= n_samples:
+        last -= 1
+    return first, last
+
+
+@helper
 def _add_at_the_end(trace, offset_mm, transmit, depths_mm, per_mm, weight, sums, j0, sign):
     """Add depths of a block of which some may lie outside the record."""
     for j in range(j0, j0 + LANES):
@@ -317,12 +353,13 @@ def sum_real(data, along, across, x_mm, elements_mm, depths_mm, aperture, per_mm
             for t in range(n_transmits):
                 trace, late, total = data[t, e], there[t], sums[min(t, out.shape[1] - 1)]
                 early, wave = begin[t], shot[t]
-                for k in range(z0 // LANES, base.size):
-                    i = base[k] + early[k]
-                    j = k * LANES
-                    if i >= 0 and i + SPAN < n_samples:
-                        _add_real(trace, i, rest, late, weight, total, j)
-                    elif i < n_samples and i + SPAN >= 0:
+                first, last = _inside(base, early, z0 // LANES, n_samples)
+                _add_real(trace, base, early, rest, late, weight, total, first, last)
+                for k in range(z0 // LANES, base.size - last + first):
+                    j = k if k < first else k + last - first
+                    i = base[j] + early[j]
+                    j *= LANES
+                    if i < n_samples and i + SPAN >= 0:
                         _add_at_the_end(trace, offset, wave, depths_mm, per_mm, weight, total, j, 1)
         for t in range(out.shape[1]):
             out[x, t] = sums[t, : out.shape[2]]
@@ -366,12 +403,13 @@ def sum_complex(
             for t in range(n_transmits):
                 re, im, late = parts[0, t, e], parts[1, t, e], there[t]
                 total_re, total_im, early, wave = sums[0, t], sums[1, t], begin[t], shot[t]
-                for k in range(z0 // LANES, base.size):
-                    i = base[k] + early[k]
-                    j = k * LANES
-                    if i >= 0 and i + SPAN < n_samples:
-                        _add_complex(re, im, i, rest, late, w_re, w_im, total_re, total_im, j)
-                    elif i < n_samples and i + SPAN >= 0:
+                first, last = _inside(base, early, z0 // LANES, n_samples)
+                _add_complex(re, im, base, early, rest, late, w_re, w_im, total_re, total_im, first, last)
+                for k in range(z0 // LANES, base.size - last + first):
+                    j = k if k < first else k + last - first
+                    i = base[j] + early[j]
+                    j *= LANES
+                    if i < n_samples and i + SPAN >= 0:
                         _add_at_the_end(re, offset, wave, depths_mm, per_mm, w_re, total_re, j, 1)
                         _add_at_the_end(im, offset, wave, depths_mm, per_mm, w_im, total_re, j, -1)
                         _add_at_the_end(im, offset, wave, depths_mm, per_mm, w_re, total_im, j, 1)

@@ -54,6 +54,40 @@ class ElementLevels:
     around_db: Floats
     n_neighbours: int
 
+    @classmethod
+    def of(
+        cls,
+        decibels: npt.ArrayLike,
+        uncertainty_db: npt.ArrayLike,
+        *,
+        n_neighbours: int,
+        definition: Source,
+        algorithm: str,
+    ) -> ElementLevels:
+        """Set levels against the running median of their neighbours.
+
+        Parameters
+        ----------
+        decibels, uncertainty_db : array_like
+            Level of every element or column in dB and its standard uncertainty, shape ``(n,)``.
+        n_neighbours : int
+            Elements on either side in the running median; fewer at the ends.
+        definition : Source
+            Where the test is described.
+        algorithm : str
+            Name and version of the algorithm.
+        """
+        levels = np.asarray(decibels, dtype=np.float64)
+        around = _running_median(levels, n_neighbours)
+        return cls(
+            level_db=levels - around,
+            uncertainty_db=np.asarray(uncertainty_db, dtype=np.float64),
+            definition=definition,
+            algorithm=algorithm,
+            around_db=around,
+            n_neighbours=n_neighbours,
+        )
+
     def below(self, threshold_db: float) -> tuple[int, ...]:
         """Indices of the elements whose level lies below a threshold.
 
@@ -253,15 +287,7 @@ def _levels(powers: list[Floats], n_neighbours: int, definition: Source, algorit
         raise ValueError(f"every element must have some power, got none at {int(np.argmin(values))}")
     decibels = _DB * np.log(values)
     spread = _DB * np.array([m.uncertainty for m in means]) / values
-    around = _running_median(decibels, reach)
-    return ElementLevels(
-        level_db=decibels - around,
-        uncertainty_db=spread,
-        definition=definition,
-        algorithm=algorithm,
-        around_db=around,
-        n_neighbours=reach,
-    )
+    return ElementLevels.of(decibels, spread, n_neighbours=reach, definition=definition, algorithm=algorithm)
 
 
 def _running_median(levels: Floats, reach: int) -> Floats:

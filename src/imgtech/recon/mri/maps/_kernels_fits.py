@@ -169,36 +169,47 @@ def _recovery_gain(parts, flipped, times, t1, shape):
 
 
 @helper
-def _best_grid(parts, times, grid, restore, shape):
-    """Best point of the grid and best number of readings whose sign was lost: the least sum of squares."""
-    n = times.size
+def _best_grid(parts, shapes, restore):
+    """Best row of ``shapes`` and best number of readings whose sign was lost: the least sum of squares."""
+    n = shapes.shape[1]
     best, best_g, best_k = -1.0, -1, 0
+    signs = np.ones(n)
     for k in range(n + 1 if restore else 1):
+        if k > 0:
+            signs[k - 1] = -1.0
         means = 0.0
         for c in range(parts.shape[0]):
             mean = 0.0
             for j in range(n):
-                mean += (-parts[c, j] if j < k else parts[c, j]) / n
+                mean += signs[j] * parts[c, j] / n
             means += n * mean * mean
-        for g in range(grid.size):
-            gain, first = _recovery_gain(parts, k, times, grid[g], shape)
+        for g in range(shapes.shape[0]):
+            gain, first = 0.0, 0.0
+            for c in range(parts.shape[0]):
+                along = 0.0
+                for j in range(n):
+                    along += shapes[g, j] * signs[j] * parts[c, j]
+                gain += along * along
+                if c == 0:
+                    first = along
             if gain + means > best and not (restore and first >= 0):
                 best, best_g, best_k = gain + means, g, k
     return best_g, best_k
 
 
 @kernel(parallel=True)
-def fit_recoveries(values, times, grid, restore, out, done):
+def fit_recoveries(values, times, grid, shapes, restore, out, done):
     """Time constant, offset and amplitude of every recovery, by variable projection over one number.
 
-    ``values`` is ``(voxel, part, time)`` with one real part or real and imaginary part; ``out`` holds
+    ``values`` is ``(voxel, part, time)`` with one real part or real and imaginary part, ``shapes`` the
+    centred exponentials of the grid, of length one; ``out`` holds
     ``(voxel, 1 + 2 * parts)``: the time constant, then offset and amplitude of each part. ``done`` says which
     minima lie inside the grid.
     """
     for v in numba.prange(values.shape[0]):
         parts, n = values[v], times.size
         shape = np.empty(n)
-        g, k = _best_grid(parts, times, grid, restore, shape)
+        g, k = _best_grid(parts, shapes, restore)
         done[v] = 0 < g < grid.size - 1
         if not done[v]:
             continue

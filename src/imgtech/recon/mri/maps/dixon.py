@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import ComplexArray, complex_image, finite, floats, positive
+from imgtech._core.validate import Array, ComplexArray, complex_image, finite, floats, positive
 from imgtech.recon.mri.maps._voxels import Bools, Doubles, filled, mask_of, noise_of, times_of
 
 GYROMAGNETIC_HZ_PER_T = 42.577478518e6
@@ -20,7 +21,8 @@ FAT_AMPLITUDES = (0.087, 0.693, 0.128, 0.004, 0.039, 0.048)
 
 _FIELDS = 96  # field values in one period
 _LEVELS = (16.0, 8.0, 4.0, 2.0, 1.0)  # widths of the averages in pixels, from coarse to fine
-_SECTIONS = 40
+_SECTIONS = 28
+_NEWTON = 6
 _GOLDEN = 0.6180339887498949
 
 
@@ -253,6 +255,7 @@ class _Model:
                 f"echo_times_s must tell water from fat, got {times.tolist()}: their signals are alike"
             )
         self.inverse = np.linalg.inv(gram)
+        self.projector = self.matrix @ self.inverse @ self.matrix.conj().T
         step = float(np.diff(times).min())
         self.period_hz = 1 / step
         self.first_hz = (0.25 if len(times) == 2 else 0.5) / step
@@ -269,6 +272,27 @@ class _Model:
             explained = 0.5 * (explained + np.abs((z * along).sum(axis=0)))
         power = (signals.real**2 + signals.imag**2).sum(axis=0)
         return np.asarray(power - explained)
+
+    def averaged(self, signals: ComplexArray, fields: Doubles, widths: list[float]) -> Doubles:
+        """Power that the model leaves at each field ``(field, ...)``, averaged over neighbourhoods.
+
+        Without a common phase it is a trigonometric polynomial in the field with few terms to be averaged.
+        """
+
+        def smooth(values: Array) -> Array:
+            return np.asarray(ndimage.gaussian_filter(values, widths, mode="nearest"))
+
+        if self.shared:
+            return np.stack([smooth(self.left(signals, field)) for field in fields])
+        onto = self.projector
+        power = np.tensordot(1 - np.diagonal(onto).real, np.abs(signals) ** 2, axes=1)
+        out = np.repeat(smooth(power)[None], len(fields), axis=0)
+        for j, k in combinations(range(len(self.times)), 2):
+            cross = smooth(-2 * onto[j, k] * signals[j].conj() * signals[k])
+            turns = np.exp(2j * np.pi * fields * (self.times[j] - self.times[k]))
+            for one, turn in zip(out, turns, strict=True):
+                one += turn.real * cross.real - turn.imag * cross.imag
+        return out
 
     def solution(self, signals: ComplexArray, field: Doubles) -> tuple[ComplexArray, ComplexArray]:
         z = self._projected(signals, field)
@@ -313,11 +337,9 @@ def _search(model: _Model, stack: ComplexArray, offset_hz: float) -> Doubles:
     """Field on a grid of values, from wide averages to narrow ones, of the start that leaves least."""
     steps = np.arange(_FIELDS) / _FIELDS - 0.5
     fields = offset_hz + steps * model.period_hz
-    costs = np.stack([model.left(stack, field) for field in fields])
-    levels = []
-    for width in _LEVELS:
-        size = [min(width, 0.25 * n) for n in stack.shape[1:]]
-        levels.append(np.stack([ndimage.gaussian_filter(cost, size, mode="nearest") for cost in costs]))
+    levels = [
+        model.averaged(stack, fields, [min(width, 0.25 * n) for n in stack.shape[1:]]) for width in _LEVELS
+    ]
     starts = [(offset_hz, model.first_hz)]
     if len(model.times) > 2:  # two echoes leave nothing at either solution
         n_starts = int(np.ceil(model.period_hz / model.reach_hz))
@@ -347,8 +369,10 @@ def _descend(
 
 
 def _refined(model: _Model, signals: ComplexArray, field: Doubles) -> Doubles:
-    """The minimum of each voxel near its field: a fine grid within reach, then golden section."""
+    """The minimum of each voxel near its field."""
     steps = np.linspace(-0.5, 0.5, 33) * model.reach_hz
+    if not model.shared:
+        return _by_newton(model, signals, field, steps)
     costs = np.stack([model.left(signals, field + step) for step in steps])
     field = field + steps[np.argmin(costs, axis=0)]
     low, high = field - steps[1] + steps[0], field + steps[1] - steps[0]
@@ -360,3 +384,21 @@ def _refined(model: _Model, signals: ComplexArray, field: Doubles) -> Doubles:
         a, b = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
         fa, fb = model.left(signals, a), model.left(signals, b)
     return np.asarray(0.5 * (low + high))
+
+
+def _by_newton(model: _Model, signals: ComplexArray, field: Doubles, steps: Doubles) -> Doubles:
+    """Without a common phase the cost is a sum of cosines: the best of the steps, then Newton's."""
+    pairs = list(combinations(range(len(model.times)), 2))
+    speeds = np.array([2 * np.pi * (model.times[j] - model.times[k]) for j, k in pairs])[:, None]
+    onto = model.projector
+    cross = np.stack([-onto[j, k] * signals[j].conj() * signals[k] for j, k in pairs])
+    cross *= np.exp(1j * speeds * field)
+    costs = np.stack([(cross * np.exp(1j * speeds * step)).real.sum(axis=0) for step in steps])
+    shift = steps[np.argmin(costs, axis=0)]
+    for _ in range(_NEWTON):
+        turning = cross * np.exp(1j * speeds * shift)
+        slope = -(speeds * turning.imag).sum(axis=0)
+        bend = -(speeds**2 * turning.real).sum(axis=0)
+        move = np.where(bend > 0, -slope / np.where(bend > 0, bend, 1.0), 0.0)
+        shift = shift + np.clip(move, steps[0] - steps[1], steps[1] - steps[0])
+    return np.asarray(field + shift)

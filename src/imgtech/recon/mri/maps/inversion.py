@@ -129,9 +129,14 @@ def t1_map(
     values, spread = columns(stack, chosen), noise_of(sigma, chosen)
     parts = np.stack([values.real, values.imag], axis=1) if is_complex else values[:, None]
     grid = np.geomspace(low, high, max(int(_PER_DECADE * np.log10(high / low)), 3))
+    shapes = np.exp(-times / grid[:, None])
+    shapes -= shapes.mean(axis=1, keepdims=True)
+    shapes /= np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), np.finfo(float).tiny)
     out = np.zeros((len(values), 1 + 2 * parts.shape[1]))
     done = np.zeros(len(values), bool)
-    fit_recoveries.sized(_WORK * values.size)(np.ascontiguousarray(parts), times, grid, restore, out, done)
+    fit_recoveries.sized(_WORK * values.size)(
+        np.ascontiguousarray(parts), times, grid, shapes, restore, out, done
+    )
     t1 = np.where(done, out[:, 0], 1.0)
     offset, amplitude = out[:, 1], out[:, 2]
     if is_complex:
