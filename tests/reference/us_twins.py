@@ -162,8 +162,8 @@ def rayleigh_contrast(first: np.ndarray, second: np.ndarray) -> tuple[float, flo
     return cnr, 1 - float(np.minimum(*densities).sum() * (x[1] - x[0]))
 
 
-PROBE = LinearArray(n_elements=84, pitch_mm=0.6)
-WAVES = PlaneWaves.from_degrees([-6, 0, 6], sampling_hz=12e6, start_s=4e-6)
+PROBE = LinearArray(n_elements=104, pitch_mm=0.6)
+WAVES = PlaneWaves.from_degrees([-6, -3, 0, 3, 6], sampling_hz=12e6, start_s=4e-6)
 PULSE = GaussianPulse(center_hz=2.5e6, fractional_bandwidth=0.6)
 ECHO_GRID = ImageGrid(shape=(690, 225), spacing_mm=(0.1, 0.23), center_mm=(39.5, 0.0))
 N_SAMPLES = 1240
@@ -174,7 +174,10 @@ def beamformed(points: Scatterers, grid: ImageGrid, assumed_m_s: float, true_m_s
     """Envelope of the echoes of points, simulated in closed form and beamformed."""
     rf = points.echoes(PROBE, WAVES, pulse=PULSE, n_samples=N_SAMPLES, sound_speed_m_s=true_m_s)
     analytic = hilbert(rf, axis=-1).astype(np.complex64)
-    return envelope(delay_and_sum(analytic, PROBE, WAVES, grid, f_number=2.0, sound_speed_m_s=assumed_m_s))
+    image = delay_and_sum(
+        analytic, PROBE, WAVES, grid, f_number=1.5, window="hann", sound_speed_m_s=assumed_m_s
+    )
+    return envelope(image)
 
 
 def drawn_us_channels(
@@ -183,13 +186,13 @@ def drawn_us_channels(
     """Channel data of the twin beamformed with the speed of sound of the phantom.
 
     True widths are those of every wire alone, contrasts those of the drawing: of the brighter targets, as
-    side lobes of three plane waves lift the darker ones.
+    side lobes of five plane waves lift the darker ones.
     """
     place, twin = (
         us_placement(rng, shift_mm=2.0),
-        UsTwin(axial_fwhm_mm=0.44, lateral_fwhm_mm=1.3, wire_db=30.0),
+        UsTwin(axial_fwhm_mm=0.44, lateral_fwhm_mm=1.3, wire_db=24.0),
     )
-    points = twin.scatterers(((3.0, 76.0), (-27.0, 27.0)), placement=place, density_per_mm2=20.0, rng=rng)
+    points = twin.scatterers(((3.0, 76.0), (-28.0, 28.0)), placement=place, density_per_mm2=14.0, rng=rng)
     image = beamformed(points, ECHO_GRID, SOUND_M_S)
     series = series_from_grid(image, ECHO_GRID, modality="US")
     truth = {"roll": math.degrees(place.roll_rad), "vertical distance error": 0.0}

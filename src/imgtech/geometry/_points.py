@@ -34,6 +34,14 @@ def unit_vectors3(name: str, values: npt.ArrayLike, n: int, what: str) -> Points
     return vectors
 
 
+def set_rays(value: object, points: str, directions: str, what: str) -> None:
+    """Check and store the fields of a frozen value that hold points and one direction from each ``what``."""
+    places = points3(points, getattr(value, points))
+    vectors = unit_vectors3(directions, getattr(value, directions), len(places), what)
+    object.__setattr__(value, points, places)
+    object.__setattr__(value, directions, vectors)
+
+
 def set_clock(waves: object, n_transmits: int) -> None:
     """Check and store the clock of a frozen value with ``n_transmits`` recordings."""
     start = floats("start_s", np.atleast_1d(getattr(waves, "start_s")))  # noqa: B009

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import count, finite, positive, two
-from imgtech.geometry._points import points3, unit_vectors3
+from imgtech.geometry._points import set_rays
 from imgtech.geometry.grid import sample_positions
 from imgtech.geometry.ultrasound import LinearArray
 
@@ -190,10 +190,7 @@ class ElementArray(ArrayValue):
     element_width_mm: float
 
     def __post_init__(self) -> None:
-        positions = points3("positions_mm", self.positions_mm)
-        normals = unit_vectors3("normals", self.normals, len(positions), "element")
-        object.__setattr__(self, "positions_mm", positions)
-        object.__setattr__(self, "normals", normals)
+        set_rays(self, "positions_mm", "normals", "element")
         object.__setattr__(self, "element_width_mm", positive("element_width_mm", self.element_width_mm))
 
     @property

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import count, finite, not_negative, positive, two
-from imgtech.geometry._points import points3, unit_vectors3
+from imgtech.geometry._points import set_rays
 from imgtech.geometry.grid import ImageGrid, sample_positions
 
 
@@ -132,10 +132,7 @@ class ScanLines(ArrayValue):
     first_mm: float = 0.0
 
     def __post_init__(self) -> None:
-        origins = points3("origins_mm", self.origins_mm)
-        directions = unit_vectors3("directions", self.directions, len(origins), "line")
-        object.__setattr__(self, "origins_mm", origins)
-        object.__setattr__(self, "directions", directions)
+        set_rays(self, "origins_mm", "directions", "line")
         object.__setattr__(self, "n_samples", count("n_samples", self.n_samples))
         object.__setattr__(self, "spacing_mm", positive("spacing_mm", self.spacing_mm))
         object.__setattr__(self, "first_mm", finite("first_mm", self.first_mm))

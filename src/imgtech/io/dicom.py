@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +64,7 @@ def list_series(path: str | Path) -> tuple[SeriesInfo, ...]:
 def read_series(
     path: str | Path,
     *,
-    series: str | None = None,
+    series: str | Sequence[str] | None = None,
     echo_time_ms: float | None = None,
     allow_gaps: bool = False,
     repeats: bool = False,
@@ -85,8 +87,9 @@ def read_series(
     ----------
     path : str or pathlib.Path
         A file, or a folder that is searched with its sub-folders.
-    series : str, optional
-        Series number or series UID, needed where the folder holds more than one series.
+    series : str or sequence of str, optional
+        Series number or series UID, needed where the folder holds more than one series. Of several, the
+        slices are joined to one stack: a scan that was sent in parts.
     echo_time_ms : float, optional
         Echo time, needed where a series holds more than one echo.
     allow_gaps : bool, optional
@@ -104,9 +107,10 @@ def read_series(
     ------
     ValueError
         If nothing can be read (no such path, an empty folder, no DICOM, a damaged file: it is named),
-        if several series are there and none is chosen (they are named), if two slices lie at the same
-        position, if slices are missing, if the pixel spacing is unknown, if the images are in colour, or
-        if the plugin for a compressed transfer syntax is not installed.
+        if several series are there and none is chosen (they are named), if the parts of a scan differ in
+        pixels or direction, if two different slices lie at the same position, if slices are missing, if
+        the pixel spacing is unknown, if the images are in colour, or if the plugin for a compressed
+        transfer syntax is not installed.
 
     References
     ----------
@@ -170,25 +174,73 @@ def _info(files: list[Path], dataset: Dataset, members: list[Frame]) -> SeriesIn
     )
 
 
-def _choose(found: list[_Stack], path: Path, series: str | None, echo_time_ms: float | None) -> _Stack:
+def _choose(
+    found: list[_Stack], path: Path, series: str | Sequence[str] | None, echo_time_ms: float | None
+) -> _Stack:
     images = [stack for stack in found if stack.frames]
     names = "; ".join(str(stack.info) for stack in images)
     if not images:
         raise ValueError(f"{path} holds no image, only: {', '.join(stack.info.kind for stack in found)}")
     if series is not None:
-        wanted = str(series)
-        images = [s for s in images if wanted in (s.info.tags.series_number, s.info.tags.series_uid)]
-        if not images:
-            raise ValueError(f"series must be one of those in {path}, got {wanted!r}; there are: {names}")
+        wanted = (series,) if isinstance(series, str) else tuple(str(one) for one in series)
+        chosen = []
+        for one in wanted:
+            members = [s for s in images if one in (s.info.tags.series_number, s.info.tags.series_uid)]
+            if not members:
+                raise ValueError(f"series must be one of those in {path}, got {one!r}; there are: {names}")
+            chosen += [s for s in members if s not in chosen]
+        images = chosen
     if echo_time_ms is not None:
         images = [s for s in images if abs((s.info.tags.echo_time_ms or 0.0) - echo_time_ms) < 0.05]
         if not images:
             raise ValueError(
                 f"echo_time_ms must be one of those in {path}, got {echo_time_ms}; there are: {names}"
             )
+    if len(images) > 1 and not isinstance(series, str | None):
+        return _joined(images)
     if len(images) > 1:
         raise ValueError(f"{path} holds {len(images)} stacks of images, choose one: {names}")
     return images[0]
+
+
+def _joined(parts: list[_Stack]) -> _Stack:
+    """Several stacks as one."""
+    first = parts[0]
+    for other in parts[1:]:
+        alike = (other.info.shape, other.info.spacing_mm, other.info.modality) == (
+            first.info.shape,
+            first.info.spacing_mm,
+            first.info.modality,
+        )
+        one, two = first.frames[0].orientation, other.frames[0].orientation
+        if not alike or (one is None) != (two is None) or not np.allclose(one or 0, two or 0, atol=1e-4):
+            raise ValueError(
+                f"series must have pixels and a direction in common to be joined: {first.info}; {other.info}"
+            )
+    frames = tuple(frame for part in parts for frame in part.frames)
+    files = tuple(file for part in parts for file in part.info.files)
+    info = dataclasses.replace(first.info, n_images=len(frames), files=files)
+    return _Stack(info=info, frames=frames)
+
+
+def _without_copies(
+    where: npt.NDArray[np.float64], ordered: list[Frame]
+) -> tuple[npt.NDArray[np.float64], list[Frame], list[str]]:
+    """Slices that hold the same values as the one before at the same place, left out."""
+    steps = np.diff(where)
+    close = max(1e-3, 0.01 * float(np.median(steps[steps > 1e-3]))) if (steps > 1e-3).any() else 1e-3
+    keep, dropped = [0] if len(where) else [], []
+    for i in range(1, len(where)):
+        k = keep[-1]
+        if where[i] - where[k] < close and np.array_equal(_pixels([ordered[i]]), _pixels([ordered[k]])):
+            dropped.append(ordered[i].path.name)
+        else:
+            keep.append(i)
+    if not dropped:
+        return where, ordered, []
+    names = ", ".join(dropped[:3]) + (" and others" if len(dropped) > 3 else "")
+    note = f"{len(dropped)} copies of slices under other names are left out: {names}"
+    return where[keep], [ordered[i] for i in keep], [note]
 
 
 def _build(stack: _Stack, allow_gaps: bool, repeats: bool = False) -> Series:
@@ -205,15 +257,18 @@ def _build(stack: _Stack, allow_gaps: bool, repeats: bool = False) -> Series:
         where = np.arange(len(stack.frames), dtype=np.float64)
     numbers = np.array([f.number for f in stack.frames])
     order = np.lexsort((np.arange(len(where)), numbers, np.round(where, 3)))
-    ordered = [stack.frames[i] for i in order]
-    notes = [] if repeats else _check_positions(where[order], ordered, allow_gaps)
+    ordered, where = [stack.frames[i] for i in order], where[order]
+    notes: list[str] = []
+    if not repeats:
+        where, ordered, notes = _without_copies(where, ordered)
+        notes += _check_positions(where, ordered, allow_gaps)
     notes += _notes(ordered)
     if lost:
         notes.append("images without a place (detectors, projections, frames): positions are their numbers")
     return Series(
         pixels=_pixels(ordered),
         spacing_mm=first.spacing_mm,
-        positions_mm=where[order],
+        positions_mm=where,
         slice_thickness_mm=first.thickness_mm,
         orientation=orientation,
         origin_mm=ordered[0].position_mm or (0.0, 0.0, 0.0),

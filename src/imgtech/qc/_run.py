@@ -270,14 +270,17 @@ def run(
     if series is None and echo_time_ms is None:
         found = list_series(path)
         pair = _same_twice(found, known) if repeat is None else ()
-        series, echo_time_ms = _chosen(pair[0]) if pair else _only_fitting(found, known)
+        wanted, echo_time_ms, said = _chosen_with_note(pair[0], found) if pair else _best(found, known)
+    else:
+        wanted, said = series, ()
 
-    def read(place: str | Path, series: str | None, echo_time_ms: float | None) -> Series:
+    def read(place: str | Path, series: str | tuple[str, ...] | None, echo_time_ms: float | None) -> Series:
         return read_series(
             place, series=series, echo_time_ms=echo_time_ms, allow_gaps=True, repeats=known.in_time
         )
 
-    scan = read(path, series, echo_time_ms)
+    scan = read(path, wanted, echo_time_ms)
+    scan = replace(scan, notes=(*said, *scan.notes))
     if pair:
         more["repeat"] = read(path, *_chosen(pair[1]))
     elif repeat is not None:
@@ -286,12 +289,45 @@ def run(
     return (report if own is None else with_limits(report, own)).decided_by(rule)
 
 
-def _only_fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[str | None, float | None]:
-    """Series UID and echo time of the only stack that fits; nothing where none or several do."""
+_Choice = tuple[str | tuple[str, ...] | None, float | None, tuple[str, ...]]
+
+
+def _best(found: tuple[SeriesInfo, ...], known: _Protocol) -> _Choice:
+    """UID and echo time of the only stack that fits, or of the parts of one; nothing where several do."""
     fits = _fitting(found, known)
-    if len(found) == 1 or len(fits) != 1:
-        return None, None
-    return _chosen(fits[0])
+    if len(found) == 1 or len(fits) > 1:
+        return None, None, ()
+    if len(fits) == 1:
+        return _chosen_with_note(fits[0], found)
+    parts = _parts(found, known)
+    if not parts:
+        return None, None, ()
+    uids = tuple(dict.fromkeys(p.tags.series_uid or "" for p in parts))
+    numbers = ", ".join(p.tags.series_number or "without a number" for p in parts)
+    return uids, parts[0].tags.echo_time_ms, (f"the slices of series {numbers} are taken as one scan",)
+
+
+def _chosen_with_note(info: SeriesInfo, found: tuple[SeriesInfo, ...]) -> _Choice:
+    note = f"of {len(found)} stacks of images, {info} is measured" if len(found) > 1 else ""
+    return info.tags.series_uid, info.tags.echo_time_ms, (note,) if note else ()
+
+
+def _parts(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
+    """Stacks that are too short, alike in all but their slices, and long enough together."""
+    low, high = known.n_images
+    short = [s for s in found if s.modality in known.modalities and 0 < s.n_images < low]
+    if not short:
+        return ()
+
+    def kind(info: SeriesInfo) -> tuple[object, ...]:
+        name = _without_number(info.tags.series_description or info.tags.protocol_name or "")
+        return info.shape, info.spacing_mm, info.tags.echo_time_ms, info.tags.sequence_name, name
+
+    groups: dict[tuple[object, ...], list[SeriesInfo]] = {}
+    for info in short:
+        groups.setdefault(kind(info), []).append(info)
+    whole = [g for g in groups.values() if len(g) > 1 and low <= sum(s.n_images for s in g) <= high]
+    return tuple(whole[0]) if len(whole) == 1 else ()
 
 
 def _same_twice(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:

@@ -196,10 +196,10 @@ def conjugate_phase(
 
     .. math:: m(r) = \sum_j w_j\, S(k_j)\, e^{2 \pi i\, (k_j \cdot r + f(r)\, t_j)},
 
-    which is right where the field is nearly even over the distance that it blurs over; where it has a
-    gradient, sensitivity to density and place remains, which :class:`OffResonanceNufft` in
-    :func:`imgtech.recon.solvers.conjugate_gradient` does not suffer from. With a frequency of zero it is
-    :func:`gridding`.
+    which is right where the field is nearly even over the distance that it blurs over. A gradient of the
+    field moves samples and changes how densely they lie, which no turning back undoes;
+    :class:`OffResonanceNufft` in :func:`imgtech.recon.solvers.conjugate_gradient` takes it into account. With
+    a frequency of zero this is :func:`gridding`.
 
     Parameters
     ----------
