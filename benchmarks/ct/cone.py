@@ -2,9 +2,9 @@
 
 256 x 256 x 256 voxels from 360 views of 320 x 320 channels, or as told, ellipsoids in closed form. Both
 answers are compared with the truth near the plane of the source before anything is timed; imgtech must not
-be further from it than the peer. Both programs run on all processors. Simulating the data takes a few
-minutes: with ``--projections`` they are kept in a file for the next run. Needs itk-rtk. Writes
-benchmarks/results/ct_cone.json.
+be further from it than the peer. In the whole volume the means over cubes must agree. Both programs run on
+all processors. Simulating the data takes a few minutes: with ``--projections`` they are kept in a file for
+the next run. Needs itk-rtk. Writes benchmarks/results/ct_cone.json.
 """
 
 from __future__ import annotations
@@ -91,20 +91,33 @@ def to_ours(volume: itk.Image) -> np.ndarray:
     return itk.array_from_image(volume).transpose(1, 0, 2)[:, ::-1]
 
 
+def cube_means(volume: np.ndarray) -> np.ndarray:
+    """Means over cubes of a sixteenth of the edge.
+
+    Both programs sum the same formula with other interpolations, so that their edges and ripples differ, and
+    means do not. A volume that is shifted by a tenth of a voxel of 1.6 mm makes the means of this object
+    differ by 3e-3 rms, one that is a thousandth larger all of them by 5e-4.
+    """
+    b = N // 16
+    return volume.reshape(16, b, 16, b, 16, b).mean(axis=(1, 3, 5), dtype=np.float64)
+
+
 def fewer_errors(truth: np.ndarray, inside: np.ndarray):
     """A check: near the plane of the source imgtech is at most as far from the truth as the peer."""
 
     def check(ours, theirs):
         near = slice(N // 2 - 8, N // 2 + 8)
         errors = [float(np.sqrt(np.mean((v - truth)[near, inside] ** 2)) / 0.02) for v in (ours, theirs)]
-        apart = float(np.sqrt(np.mean((ours - theirs)[:, inside] ** 2)) / 0.02)
+        apart = cube_means(ours - theirs)[cube_means((ours != 0) & inside) == 1] / 0.02
         figures = {
             "relative rms error, imgtech": errors[0],
             "relative rms error, peer": errors[1],
-            "relative rms difference, whole volume": apart,
+            "relative rms difference of cube means": float(np.sqrt(np.mean(apart**2))),
+            "relative mean difference": float(np.mean(apart)),
         }
         assert errors[0] <= errors[1], figures
-        assert apart < errors[1], figures
+        assert figures["relative rms difference of cube means"] < 2e-3, figures
+        assert abs(figures["relative mean difference"]) < 2e-4, figures
         return figures
 
     return check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,25 @@ def test_ripple_of_the_pixels_is_the_sine_of_the_place_of_the_edge_outwards() ->
         assert rim.ripple[ray, axis] == pytest.approx(outwards * math.sin(2 * math.pi * phase), abs=1e-6)
         assert rim.ripple[ray, 1 - axis] == 0
     assert np.abs(rim.ripple[45::90]).max() < 1e-9
+
+
+def test_noise_in_the_fitted_ripple_counts_in_the_diameter(rng: np.random.Generator) -> None:
+    disk = BlurredDisk(center_mm=(4.2, -6.3), radius_mm=44.7, sigma_mm=0.8, high=100.0)
+    image = disk.image(GRID, dtype=np.float64) + 6 * rng.standard_normal(GRID.shape)
+    rim = disk_rim(image, GRID, center_mm=(3.0, -5.0), radius_mm=45.0, n_rays=360)
+    most = 0.0
+    for angle_rad in (0.0, 0.07, math.pi / 2, 1.2):
+        whole = diameter(rim, angle_rad).uncertainty ** 2
+        without = diameter(replace(rim, ripple=np.zeros_like(rim.ripple)), angle_rad).uncertainty ** 2
+        ends = [np.abs(np.angle(np.exp(1j * (rim.angle_rad - angle_rad - turn)))) <= math.radians(5)
+                for turn in (0.0, math.pi)]  # fmt: skip
+        both = sum(rim.ripple[end & rim.sound].mean(axis=0) for end in ends)
+        seen = rim.ripple[rim.sound]
+        by_noise = (without - 2 * (0.008 * 1.1) ** 2) / 2  # of one sector of ten rays
+        gain = 10 * both @ np.linalg.inv(seen.T @ seen) @ both
+        assert whole - without == pytest.approx(by_noise * gain, rel=1e-6, abs=1e-12)
+        most = max(most, gain)
+    assert most > 0.01
 
 
 @pytest.mark.parametrize("angle_rad", [0.0, 0.35, -1.2, 2.0])

@@ -13,7 +13,7 @@ from imgtech.qc.metrics.rim import Rim
 
 Floats = npt.NDArray[np.float64]
 
-_ALGORITHM = "diameter-half-height-3"
+_ALGORITHM = "diameter-half-height-4"
 _DEFINITION = Source(
     document="ACR Phantom Test Guidance for the MRI Accreditation Program",
     edition="2015",
@@ -32,8 +32,10 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
 
     The uncertainty combines the scatter of such sectors from those beside them, which holds the noise with
     its correlation, what that noise does to the fitted ripple of the pixel grid, and 0.008 pixel at each end
-    for the choice of the two levels; where the edge is hidden, the standard deviation of the sound points
-    about the fitted rim instead.
+    for the choice of the two levels. In a magnitude image the level outside may be a floor of rectified
+    noise, which is not there at the edge: between none of it and all of it the edge is equally likely to lie,
+    at both ends alike. Where the edge is hidden, it is the standard deviation of the sound points about the
+    fitted rim instead.
 
     Parameters
     ----------
@@ -86,6 +88,7 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
         variances.append(by_noise + shift)
         ripple += rim.ripple[sound].mean(axis=0)
     variances.append(by_noise * _ripple_gain(rim, ripple, half))
+    variances.append((2 * rim.floor_mm) ** 2 / 3)
     details: dict[str, float | str] = {"angle_deg": math.degrees(angle) % 360}
     if hidden:
         places = ", ".join(f"{h:.0f} degrees" for h in hidden)

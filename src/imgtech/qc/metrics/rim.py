@@ -50,6 +50,9 @@ class Rim(ArrayValue):
         Amplitudes, along y and x, of the ripple of the pixel grid that was taken from the edge.
     ripple : numpy.ndarray
         The ripple along each ray for an amplitude of 1, shape ``(n_rays, 2)``.
+    floor_mm : float
+        How far the edge would lie further out if the level outside were the floor that rectified noise makes
+        in a magnitude image, which is not there at the edge; 0 where values fall below zero.
     """
 
     center_mm: tuple[float, float]
@@ -62,6 +65,7 @@ class Rim(ArrayValue):
     pixel_mm: float
     ripple_mm: Floats
     ripple: Floats
+    floor_mm: float = 0.0
 
     def smooth_mm(self, angle_rad: npt.ArrayLike) -> Floats:
         """Radius of the fitted rim (circle with second and third harmonic) in given directions."""
@@ -131,14 +135,14 @@ def disk_rim(
     angles = 2 * np.pi * np.arange(count("n_rays", n_rays, 36)) / n_rays
     spline = ndimage.spline_filter(pixels, order=3)
     for reach in _REACH_MM:
-        edge, found = _edges(spline, grid, (cy, cx), radius, angles, reach)
+        edge, found, _ = _edges(spline, grid, (cy, cx), radius, angles, reach)
         if found.sum() < n_rays / 2:
             raise ValueError(
                 f"no disk of radius {radius:.1f} mm at ({cy:.1f}, {cx:.1f}) mm: "
                 f"only {found.sum()} of {n_rays} rays meet an edge"
             )
         (cy, cx), radius, sound = fit_circle(edge, found, angles, (cy, cx))
-    edge, found = _edges(spline, grid, (cy, cx), radius, angles, _REACH_MM[-1])
+    edge, found, floor = _edges(spline, grid, (cy, cx), radius, angles, _REACH_MM[-1])
     deviation = edge - radius
     sound = found & _near(deviation, found)
     if sound.sum() < n_rays / 2:
@@ -161,6 +165,7 @@ def disk_rim(
         pixel_mm=max(grid.spacing_mm),
         ripple_mm=ripple_mm,
         ripple=ripple,
+        floor_mm=floor if pixels.min() >= 0 else 0.0,
     )
 
 
@@ -188,8 +193,8 @@ def _amplitudes(ripple: Floats, deviation: Floats, angles: Floats, sound: Bools)
 
 def _edges(
     spline: Floats, grid: ImageGrid, center: tuple[float, float], radius: float, angles: Floats, reach: float
-) -> tuple[Floats, Bools]:
-    """Distance of the half-height crossing nearest to the circle along each ray."""
+) -> tuple[Floats, Bools, float]:
+    """Distance of the half-height crossing nearest to the circle along each ray, and what a floor does."""
     step = _STEP_PX * min(grid.spacing_mm)
     low = max(radius - reach - _PLATEAU_MM[1], step)
     r = np.arange(low, radius + reach + _AIR_MM[1] + step, step)
@@ -214,7 +219,14 @@ def _edges(
     contrast = inside - outside
     around = ndimage.median_filter(contrast, len(angles) // 6, mode="wrap")
     found &= (contrast > _WEAK * around) & (around > 0)
-    return edge, found & (ndimage.uniform_filter1d(found.astype(float), _NEIGHBOURS, mode="wrap") > _COMPANY)
+    slope = np.maximum(upper - lower, 1e-12) / step
+    floor = np.maximum(outside, 0.0) / 2 / slope
+    median = float(np.median(floor[found])) if found.any() else 0.0
+    return (
+        edge,
+        found & (ndimage.uniform_filter1d(found.astype(float), _NEIGHBOURS, mode="wrap") > _COMPANY),
+        median,
+    )
 
 
 def _pixel_coordinates(

@@ -21,7 +21,6 @@ Floats = npt.NDArray[np.float64]
 COLTMAN = Source(document="J. W. Coltman, J Opt Soc Am 44:468", edition="1954", verified=False)
 _NEAR = 0.12
 _LENGTH_SHARE = 0.78
-_LEAK = 0.25  # of what the ends do to the frequency is left open; bars of drawings leave 0.1 to 0.28 of it
 _MOST_PERIODS = 5.0
 _EDGE_OF_NYQUIST = 0.9
 
@@ -82,8 +81,6 @@ def measure_group(
     start = f * math.sin(normal), f * math.cos(normal)
     ky, kx, power = refined_wave(w * (values - mean), y - center[0], x - center[1], start, 0.12 / half[0])
     true_f = math.hypot(ky, kx)
-    pulled = leakage(round(2 * half[0] * f, 2), group.bars)
-    true_f, ky, kx = (v / (1 + pulled) for v in (true_f, ky, kx))
     clear = abs(true_f / f - 1) < _NEAR and power > 25 * noise**2 * float((w**2).sum())
     if not clear:
         (ky, kx), true_f = start, f
@@ -92,13 +89,15 @@ def measure_group(
         curve = float(np.vdot(w, at**2) / w.sum())
         own = noise * math.sqrt(float(np.vdot(w**2, at**2)) / 2 / power) / (2 * math.pi * curve)
         spread.append(own if clear else _NEAR * f)
+    # how far the window is off the middle of the bars decides how much of the pull is there
+    pull = leakage(round(2 * half[0] * f, 2), group.bars)
     turned = math.atan2(ky, kx)
     turned += math.pi * round((normal - turned) / math.pi)
     used = min(half[0], min(max(group.bars - 2.5, 1.5), _MOST_PERIODS) / (2 * true_f)), half[1]
     amplitude, doubt = _amplitude(image, grid, center, turned, used, true_f)
     return BarGroup(
         frequency_per_mm=true_f,
-        frequency_uncertainty_per_mm=math.hypot(spread[0], _LEAK * pulled * true_f),
+        frequency_uncertainty_per_mm=math.hypot(spread[0], pull * true_f),
         normal_rad=turned,
         normal_uncertainty_rad=spread[1] / true_f,
         center_mm=center,
@@ -111,7 +110,7 @@ def measure_group(
 
 @lru_cache(maxsize=64)
 def leakage(periods: float, bars: int) -> float:
-    """How much too high, relatively, the peak of the spectrum of a few tapered bars lies.
+    """How far off, relatively, the peak of the spectrum of a few tapered bars lies.
 
     The window reaches beyond the first and the last bar, and its lobes at minus the frequency and at zero
     reach to the peak.
@@ -124,7 +123,7 @@ def leakage(periods: float, bars: int) -> float:
     def power(f: float) -> float:
         return -abs(np.vdot(seen, np.exp(-2j * np.pi * f * x)))
 
-    return float(optimize.minimize_scalar(power, bounds=(0.7, 1.4), method="bounded").x) - 1
+    return float(abs(optimize.minimize_scalar(power, bounds=(0.7, 1.4), method="bounded").x - 1))
 
 
 def _amplitude(

@@ -50,7 +50,7 @@ def smear(
             add_rows.sized(fine.size * len(image))(
                 fine, block.start, block.slope, block.n_by_rows, image, lying
             )
-        join.sized(2 * image.size)(lying, seen, image)
+        join.sized(image.size * beam.n_views)(lying, seen, image)  # the threads of the views are awake
     return images
 
 
@@ -85,7 +85,12 @@ class DenseFilter:
 
 
 def _edges_repeated(projections: FloatArray) -> FloatArray:
-    return np.pad(projections, ((0, 0), (1, 2)), mode="edge")
+    n = projections.shape[1]
+    padded = np.empty((len(projections), n + 3), projections.dtype)
+    padded[:, 1 : n + 1] = projections
+    padded[:, 0] = projections[:, 0]
+    padded[:, n + 1 :] = projections[:, -1:]
+    return padded
 
 
 def all_columns(grid: ImageGrid) -> npt.NDArray[np.int64]:

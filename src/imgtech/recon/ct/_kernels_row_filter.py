@@ -43,7 +43,8 @@ def _multiply(typing, rows, first, n, panels, panel, tile):
         zero = ir.Constant(vector, [0.0] * lanes)
         begins = [builder.add(first, builder.mul(n, number(r))) for r in range(ROWS)]
         panel = builder.mul(panel, builder.mul(n, number(width)))
-        before, loop, after = builder.block, *(builder.append_basic_block(name) for name in ("sum", "summed"))
+        before, loop = builder.block, builder.append_basic_block("sum")
+        after = builder.append_basic_block("summed")
         builder.branch(loop)
         builder.position_at_end(loop)
         k = builder.phi(first.type)

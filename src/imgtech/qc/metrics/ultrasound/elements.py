@@ -11,6 +11,7 @@ import numpy.typing as npt
 from imgtech._core.validate import count, each, finite, real_image
 from imgtech.geometry import ImageGrid
 from imgtech.qc.measurement import Measurement, Source
+from imgtech.qc.metrics._bare import root
 from imgtech.qc.metrics.ultrasound._envelope import checked_envelope
 from imgtech.qc.uncertainty.correlated import correlated_mean
 
@@ -152,17 +153,14 @@ class ElementLevels:
         n = self.level_db.size
         total = float(self.level_db.var(ddof=1))
         noise = float((self.uncertainty_db**2).mean())
-        value = math.sqrt(max(total - noise, 0.0))
-        # of the square; near 0 the root is known no better than the fourth root of that variance
-        square = 2 * total**2 / (n - 1)
-        spread = math.sqrt(square) / max(2 * value, math.sqrt(math.sqrt(square)))
+        value, spread = root(total - noise, total * math.sqrt(2 / (n - 1)))
         return Measurement(
             name="element non-uniformity",
             value=value,
             unit="dB",
             uncertainty=spread,
             definition=self.definition,
-            algorithm=f"{self.algorithm}, non-uniformity-1",
+            algorithm=f"{self.algorithm}, non-uniformity-2",
             degrees_of_freedom=float(n - 1),
             details={"scatter (dB)": math.sqrt(total), "of it noise (dB)": math.sqrt(noise)},
         )
