@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.validate import of_kind
 from imgtech.geometry import SlicePlane
-from imgtech.io.raw import MriScan
 from imgtech.recon.mri.fft import kspace_to_image
+
+if TYPE_CHECKING:
+    from imgtech.io.raw import MriScan
 
 _KEPT = ("line", "slice", "echo", "repetition", "phase", "set")
 _LEAST = 0.7  # share of lines and partitions: an ellipse in their rectangle leaves pi / 4
@@ -48,6 +52,8 @@ def partitions_to_slices(scan: MriScan) -> MriScan:
     >>> partitions_to_slices(flat).readouts.real.round(6)[:, 0, 0]  # all signal in the middle slice
     array([0., 0., 2., 0.], dtype=float32)
     """
+    from imgtech.io.raw import MriScan
+
     of_kind("scan", scan, MriScan)
     n = scan.n_partitions
     if n == 1:
