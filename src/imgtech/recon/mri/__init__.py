@@ -1,5 +1,6 @@
 """MRI: images from k-space."""
 
+from imgtech.recon.mri.adaptive import adaptive_combine, adaptive_maps
 from imgtech.recon.mri.cartesian import cartesian, root_sum_of_squares
 from imgtech.recon.mri.cg_sense import cg_sense
 from imgtech.recon.mri.combine import CompressedCoils, compress_coils, roemer_combine
@@ -33,6 +34,8 @@ __all__ = [
     "Replicas",
     "SenseResult",
     "SpiritResult",
+    "adaptive_combine",
+    "adaptive_maps",
     "cartesian",
     "cg_sense",
     "compress_coils",
