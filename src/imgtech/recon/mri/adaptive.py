@@ -86,7 +86,7 @@ def adaptive_maps(
         raise ValueError(
             f"reference_coil must be below the {n_coils} coils of images, got {reference_coil!r}"
         )
-    mixing = np.eye(n_coils, dtype=np.complex128)  # of white noise to the coils' noise
+    mixing: ComplexArray = np.eye(n_coils, dtype=np.complex128)  # of white noise to the coils' noise
     white = array
     if noise_covariance is not None:
         white = whitened(array, "noise_covariance", noise_covariance)
@@ -158,8 +158,11 @@ def _plane_vectors(plane: ComplexArray, side: int, leading: ComplexArray, vector
         n = min(rows, ny - first)
         strip = padded[:, first : first + n + 2 * half].transpose(1, 0, 2)
         products = strip[:, :, None] * strip[:, None].conj()  # (y, coil, coil, x)
-        along_x = sum(products[..., i : i + nx] for i in range(side))
-        covariance = np.asarray(sum(along_x[i : i + n] for i in range(side)))
+        along_x, covariance = products[..., :nx].copy(), np.zeros((n, n_coils, n_coils, nx), np.complex64)
+        for i in range(1, side):
+            along_x += products[..., i : i + nx]
+        for i in range(side):
+            covariance += along_x[i : i + n]
         trace = np.einsum("yccx->yx", covariance).real[:, None, None]
         covariance /= np.where(trace > 0, trace, 1)
         found, values = np.empty((n_coils, n, nx), np.complex64), np.empty((n, nx))
