@@ -242,3 +242,11 @@ def test_nuclear_slices_lie_where_the_slice_vector_says(tmp_path: Path) -> None:
     numbered = read_series(path)
     np.testing.assert_array_equal(numbered.positions_mm, [0.0, 1.0, 2.0])
     assert any("positions are their numbers" in note for note in numbered.notes)
+
+
+def test_a_localizer_is_noted(tmp_path: Path) -> None:
+    kind = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+    noted = read_series(write_slice(tmp_path / "a.dcm", z_mm=0.0, pixels=stored(0), ImageType=kind))
+    assert "the files call their images a localizer (ImageType)" in noted.notes
+    plain = read_series(write_slice(tmp_path / "b.dcm", z_mm=0.0, pixels=stored(0), ImageType=kind[:2]))
+    assert not any("localizer" in note for note in plain.notes)

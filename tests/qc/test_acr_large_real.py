@@ -140,9 +140,15 @@ def test_any_series_turned_mirrored_or_shifted_measures_the_same(data, name: str
         _hold(data(f"mr_acr/{name}"), change)
 
 
-@pytest.mark.parametrize("name", ["PhilipsAchievaLocalizer", "SiemensSolaFitLocalizer"])
-def test_localizers_are_refused(data, name: str) -> None:
-    with pytest.raises(ValueError, match="not an axial series of the ACR large MRI phantom"):
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [("PhilipsAchievaLocalizer", "ACR SAG T1"), ("SiemensSolaFitLocalizer", "Sagittal Localizer")],
+)
+def test_localizers_are_refused_by_name(data, name: str, called: str) -> None:
+    sentence = (
+        rf'this is a localizer \(1 sagittal image, "{called}"\), not an axial series of the ACR large MRI'
+    )
+    with pytest.raises(ValueError, match=sentence):
         qc.run(data(f"mr_acr/{name}"), protocol="acr-mri-large")
 
 

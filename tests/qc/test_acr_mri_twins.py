@@ -10,7 +10,7 @@ import pytest
 
 from imgtech import qc
 from imgtech.geometry import ImageGrid, Trajectory
-from imgtech.io import write_series
+from imgtech.io import Series, SeriesTags, write_series
 from imgtech.phantoms import CoilSensitivities
 from imgtech.phantoms.twins import (
     Cylinder,
@@ -70,6 +70,39 @@ def test_the_series_goes_through_dicom_and_is_found_by_name(posed, tmp_path) -> 
     other = {"large": "medium", "medium": "large"}[model]
     with pytest.raises(ValueError, match=f"not an axial series of the ACR {other} MRI phantom"):
         qc.run(tmp_path / "scan", protocol=f"acr-mri-{other}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "this is not an axial series"),
+        (
+            {"orientation": (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)},
+            r"this is a localizer \(3 sagittal images\), not an axial",
+        ),
+        (
+            {"orientation": (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)},
+            r"this is a localizer \(3 coronal images\), not an axial",
+        ),
+        (
+            {"tags": SeriesTags(series_description="3-plane scout")},
+            r'localizer \(3 axial images, "3-plane scout"\)',
+        ),
+        (
+            {"notes": ("the files call their images a localizer (ImageType)",)},
+            r"localizer \(3 axial images\)",
+        ),
+    ],
+)
+def test_a_localizer_is_refused_by_name(posed, changes, sentence: str) -> None:
+    model, _, series = posed
+    few = Series(
+        **{"spacing_mm": series.spacing_mm, "positions_mm": series.positions_mm[2:5], "modality": "MR"}
+        | {"slice_thickness_mm": 5.0, "pixels": np.zeros_like(series.pixels[2:5])}
+        | changes
+    )
+    with pytest.raises(ValueError, match=sentence):
+        MEASURE[model](few)
 
 
 def _large(scan: MrScan, edition: str = "2015", **changes: float) -> qc.Report:

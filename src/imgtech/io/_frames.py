@@ -41,6 +41,7 @@ class Frame:
     echo_time_ms: float | None
     number: int = 0
     region: UsRegion | None = None
+    localizer: bool = False
 
     @property
     def stack(self) -> tuple[Any, ...]:
@@ -129,6 +130,7 @@ def frames(dataset: Dataset, path: Path) -> Iterator[Frame]:
             component=_component(header),
             echo_time_ms=header.number("EffectiveEchoTime", "EchoTime"),
             region=region,
+            localizer="LOCALIZER" in _parts(header),
         )
 
 
@@ -176,9 +178,14 @@ def _component(header: _Header) -> str:
     named = header.get("ComplexImageComponent")
     if named:
         return str(named)[0]
-    parts = {str(part) for part in header.get("ImageType") or ()}
+    parts = _parts(header)
     found = [c for c in ("P", "R", "I") if parts & {c, {"P": "PHASE", "R": "REAL", "I": "IMAGINARY"}[c]}]
     return found[0] if found else "M"
+
+
+def _parts(header: _Header) -> set[str]:
+    value = header.get("ImageType") or ()
+    return {value} if isinstance(value, str) else {str(part) for part in value}
 
 
 def _text(header: _Header, *keywords: str) -> str | None:

@@ -302,6 +302,8 @@ def _check_positions(where: npt.NDArray[np.float64], ordered: list[Frame], allow
 
 def _notes(ordered: list[Frame]) -> list[str]:
     notes = []
+    if any(f.localizer for f in ordered):
+        notes.append("the files call their images a localizer (ImageType)")
     if any(f.philips_slope for f in ordered):
         notes.append("values rescaled with the Philips private Scale Slope (2005,100E)")
     if ordered[0].region is not None:

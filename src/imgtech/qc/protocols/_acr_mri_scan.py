@@ -24,6 +24,9 @@ _ENOUGH = 0.7
 _MIRROR_MARGIN = 0.03
 _POSITION_TOLERANCE_MM = 3.0
 _INSERT_MM = 8.0
+_FEW = 3
+_PLANES = ("sagittal", "coronal", "axial")
+_LOCALIZER_NAMES = ("localizer", "localiser", "scout", "survey")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,7 +72,7 @@ def find_phantom(series: Series, model: str = "large") -> Scan:
     Raises
     ------
     ValueError
-        If no slice looks like slice 1.
+        If no slice looks like slice 1; a localizer is called one.
     """
     drawing = acr_mri_drawing(model)
     index, rim, pose = _slice_1(series, drawing)
@@ -124,11 +127,13 @@ def _slice_1(series: Series, drawing: AcrMriDrawing) -> tuple[int, Rim, Pose]:
         if best is None or pose.score > best[2].score:
             best = (index, rim, pose)
     if best is None:
-        raise ValueError(f"this is not an axial series of the ACR {drawing.model} MRI phantom: {reason}")
+        raise ValueError(
+            f"{_what(series)}not an axial series of the ACR {drawing.model} MRI phantom: {reason}"
+        )
     if best[2].score < _ENOUGH:
         raise ValueError(
-            f"this is not an axial series of the ACR {drawing.model} MRI phantom, or its slice 1 is missing: "
-            "no image shows the ramp block, the resolution insert and the ring "
+            f"{_what(series)}not an axial series of the ACR {drawing.model} MRI phantom, "
+            "or its slice 1 is missing: no image shows the ramp block, the resolution insert and the ring "
             f"(best correlation {best[2].score:.2f}, needed {_ENOUGH})"
         )
     if best[2].score - best[2].runner_up < _MIRROR_MARGIN:
@@ -137,6 +142,20 @@ def _slice_1(series: Series, drawing: AcrMriDrawing) -> tuple[int, Rim, Pose]:
             f"correlations {best[2].score:.2f} and {best[2].runner_up:.2f}"
         )
     return best
+
+
+def _what(series: Series) -> str:
+    """What a refused series is, where its name, its files or its planes tell a localizer."""
+    plane = _PLANES[int(np.argmax(np.abs(series.normal)))]
+    name = series.tags.series_description or series.tags.protocol_name or ""
+    called = any(word in name.lower() for word in _LOCALIZER_NAMES) or any(
+        "localizer" in n for n in series.notes
+    )
+    count = len(series.pixels)
+    if not called and (plane == "axial" or count > _FEW):
+        return "this is "
+    images = f"{count} {plane} image" + ("s" if count > 1 else "")
+    return f"this is a localizer ({images}" + (f', "{name}"' if name else "") + "), "
 
 
 def _close(series: Series, one: int, other: int) -> bool:

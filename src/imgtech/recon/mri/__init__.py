@@ -1,5 +1,6 @@
 """MRI: images from k-space."""
 
+from imgtech.recon.mri.adaptive import adaptive_combine, adaptive_maps
 from imgtech.recon.mri.cartesian import cartesian, root_sum_of_squares
 from imgtech.recon.mri.cg_sense import cg_sense
 from imgtech.recon.mri.combine import CompressedCoils, compress_coils, roemer_combine
@@ -9,6 +10,7 @@ from imgtech.recon.mri.density import pipe_menon_density, voronoi_density
 from imgtech.recon.mri.dynamic import LowRankSparse, locally_low_rank, low_rank_plus_sparse
 from imgtech.recon.mri.espirit import espirit_maps, projection_residual
 from imgtech.recon.mri.fft import image_to_kspace, kspace_to_image
+from imgtech.recon.mri.geometric import GeometricCoils, compress_coils_geometric
 from imgtech.recon.mri.ghost import GhostPhase, correct_ghost, ghost_phase, navigator_phase
 from imgtech.recon.mri.grappa import GrappaNoise, grappa, grappa_noise
 from imgtech.recon.mri.gridding import gridding, radial_density
@@ -25,6 +27,7 @@ from imgtech.recon.mri.windows import kspace_window
 
 __all__ = [
     "CompressedCoils",
+    "GeometricCoils",
     "GhostPhase",
     "GradientDelays",
     "GrappaNoise",
@@ -33,9 +36,12 @@ __all__ = [
     "Replicas",
     "SenseResult",
     "SpiritResult",
+    "adaptive_combine",
+    "adaptive_maps",
     "cartesian",
     "cg_sense",
     "compress_coils",
+    "compress_coils_geometric",
     "conjugate_phase",
     "correct_ghost",
     "espirit_maps",

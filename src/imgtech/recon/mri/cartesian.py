@@ -18,6 +18,7 @@ from imgtech._core.validate import (
     one_of,
     positive,
 )
+from imgtech.recon.mri.adaptive import adaptive_combine
 from imgtech.recon.mri.fft import kspace_to_image
 from imgtech.recon.mri.windows import Window, kspace_window
 
@@ -65,7 +66,8 @@ def cartesian(
         Size ``(ny, nx)`` to cut the image to, which removes oversampling: a readout that was sampled
         twofold keeps ``nx / 2`` of its pixels. Pixels keep their size.
     combine : str, optional
-        ``"none"`` for complex coil images, ``"rss"`` for the root sum of squares over the first axis.
+        ``"none"`` for complex coil images, ``"rss"`` for the root sum of squares over the first axis,
+        ``"adaptive"`` for the complex image of :func:`adaptive_combine`, plane by plane.
     n_axes : int, optional
         Number of k-space axes, 2 or 3, counted from the last.
     workers : int, optional
@@ -74,7 +76,8 @@ def cartesian(
     Returns
     -------
     numpy.ndarray
-        Complex images with the leading axes of ``kspace``, or real ones without the first axis.
+        Complex images with the leading axes of ``kspace``; combined ones, real of ``"rss"``, without the
+        first axis.
         Single precision input gives single precision.
 
     Raises
@@ -98,9 +101,9 @@ def cartesian(
     """
     if n_axes not in (2, 3):
         raise ValueError(f"n_axes must be 2 or 3, got {n_axes!r}")
-    one_of("combine", combine, ("none", "rss"))
+    one_of("combine", combine, ("none", "rss", "adaptive"))
     array = complex_image("kspace", kspace, tuple(range(n_axes, 9)))
-    if combine == "rss" and array.ndim == n_axes:
+    if combine != "none" and array.ndim == n_axes:
         raise ValueError(f"kspace must have a coil axis to combine, got shape {array.shape}")
     acquired = array.shape[-n_axes:]
     filled = _sizes("zero_fill", zero_fill, acquired, at_least=acquired)
@@ -112,6 +115,8 @@ def cartesian(
     axes = tuple(range(-n_axes, 0))
     image = _cropped(kspace_to_image(_padded(array, filled), axes, workers=workers), wanted)
     image = image * image.real.dtype.type(scale)
+    if combine == "adaptive":
+        return adaptive_combine(image)
     return root_sum_of_squares(image) if combine == "rss" else image
 
 
