@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import count, each, positive
+from imgtech._core.validate import count, each, of_kind, positive
 from imgtech.geometry import Trajectory
 from imgtech.recon.gridding.overlap import Overlap, sample_overlap
 from imgtech.recon.mri._cells import cell_areas
@@ -52,7 +52,7 @@ def voronoi_density(trajectory: Trajectory, fov_mm: float | tuple[float, ...]) -
     References
     ----------
     V. Rasche et al., Resampling of data between arbitrary grids using convolution interpolation, IEEE
-    Transactions on Medical Imaging 18 (1999) 385-392, doi:10.1109/42.774166.
+    Transactions on Medical Imaging 18 (1999) 385-392.
 
     Examples
     --------
@@ -63,6 +63,7 @@ def voronoi_density(trajectory: Trajectory, fov_mm: float | tuple[float, ...]) -
     >>> bool(abs(weights.sum() / (np.pi * 0.25**2) - 1) < 0.03)
     True
     """
+    of_kind("trajectory", trajectory, Trajectory)
     if trajectory.ndim != 2:
         raise ValueError(f"trajectory must have 2 axes, got {trajectory.ndim}; see pipe_menon_density")
     fov = _fields(fov_mm, 2)
@@ -117,6 +118,7 @@ def pipe_menon_density(
     >>> bool(abs(weights.sum() / (np.pi * 0.25**2) - 1) < 0.02)
     True
     """
+    of_kind("trajectory", trajectory, Trajectory)
     fov = _fields(fov_mm, trajectory.ndim)
     overlap = sample_overlap(trajectory, fov)
     weights = np.ones(trajectory.shape)

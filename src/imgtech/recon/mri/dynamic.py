@@ -66,11 +66,9 @@ def locally_low_rank(
 
     by FISTA. :math:`C_b m` is the matrix of the pixels of block b (columns) over the frames (rows), whose
     nuclear norm is the sum of its singular values; :math:`\sigma_1` is the largest singular value that any
-    block
-    of :math:`A^H y`, the zero-filled series, has, which makes :math:`\lambda` a pure number that does not
-    depend
-    on the scale of the data. From one iteration to the next the blocks are shifted against the image, which
-    keeps their grid from showing; a block of the size of the image stays.
+    block of :math:`A^H y`, the zero-filled series, has, which makes :math:`\lambda` a pure number that does
+    not depend on the scale of the data. From one iteration to the next the blocks are shifted against the
+    image, which keeps their grid from showing; a block of the size of the image stays.
 
     Parameters
     ----------
@@ -100,8 +98,7 @@ def locally_low_rank(
     ------
     ValueError
         If a value is not finite, shapes do not fit, the data or the maps are all zero, a number is out of
-        range
-        or a block is larger than the image.
+        range or a block is larger than the image.
 
     References
     ----------
@@ -193,9 +190,8 @@ def low_rank_plus_sparse(
     References
     ----------
     R. Otazo, E. Candès, D. K. Sodickson, Low-rank plus sparse matrix decomposition for accelerated dynamic
-    MRI
-    with separation of background and dynamic components, Magnetic Resonance in Medicine 73 (2015) 1125-1136,
-    doi:10.1002/mrm.25240.
+    MRI with separation of background and dynamic components, Magnetic Resonance in Medicine 73 (2015)
+    1125-1136, doi:10.1002/mrm.25240.
 
     Examples
     --------

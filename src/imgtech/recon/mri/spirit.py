@@ -87,8 +87,8 @@ def spirit(
     Raises
     ------
     ValueError
-        If a value is not finite, shapes do not fit, the data are all zero, the kernel is even, or the
-        calibration block is too small for it.
+        If a value is not finite, shapes do not fit, data or calibration are all zero, the kernel is even, or
+        the calibration block is too small for it.
 
     References
     ----------
@@ -127,6 +127,8 @@ def spirit(
         block = acquired[:, rows, columns]
     else:
         block = complex_image("calibration", calibration, 3).astype(data.dtype)
+        if not block.any():
+            raise ValueError("calibration must not be all zero")
     weights = _weights(block, len(data), size, not_negative("regularization", regularization))
     if mask.all():
         return SpiritResult(acquired, np.zeros(1), 0, True)
