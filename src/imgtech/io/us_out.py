@@ -123,7 +123,7 @@ def _header(grid: ImageGrid, border: tuple[int, int], patient_id: str) -> Datase
     out.StudyTime, out.ContentTime = "", now.strftime("%H%M%S")
     for empty in ("AccessionNumber", "ReferringPhysicianName", "PatientName", "PatientBirthDate", "StudyID"):
         setattr(out, empty, "")
-    out.PatientID, out.PatientSex, out.PatientOrientation = patient_id, "", ""
+    out.PatientID, out.PatientSex, out.PatientOrientation, out.Laterality = patient_id, "", "", ""
     out.Manufacturer, out.SoftwareVersions = "", f"imgtech {__version__}"
     out.SeriesNumber, out.InstanceNumber = 1, 1
     up, aside = border
