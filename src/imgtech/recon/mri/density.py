@@ -79,10 +79,9 @@ def pipe_menon_density(
     .. math:: w_i \leftarrow w_i \Big/ \sum_j w_j\, c(k_i - k_j)
 
     from :math:`w = 1`, with a window c of integral 1 whose transform fills the field of view. It needs no
-    geometry, takes seconds where a Voronoi diagram takes hours, and works in space; samples on the rim,
-    which have neighbours on one side only, weigh more than their area. The weights within ``3 / fov_mm`` of
-    the centre, on which the values of extended objects depend, are brought closer to equality as in
-    :func:`voronoi_density`.
+    geometry and works in space, too; samples on the rim, which have neighbours on one side only, weigh more
+    than their area. The weights within ``3 / fov_mm`` of the centre, on which the values of extended objects
+    depend, are brought closer to equality as in :func:`voronoi_density`.
 
     Parameters
     ----------

@@ -14,6 +14,7 @@ from imgtech._core.frozen import ArrayValue
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import Array, ComplexArray, complex_image, count, each, not_negative
 from imgtech.recon.linop import LinearOperator
+from imgtech.recon.mri._pattern import sampled_places
 from imgtech.recon.solvers import Solution, fista
 
 _TURN = 0.6180339887498949  # of the golden ratio: shifts in this step cover all places evenly
@@ -312,13 +313,7 @@ def _problem(
     sensitivities = complex_image("maps", maps, 3, data.shape[2:]).astype(data.dtype)
     if len(sensitivities) != len(data):
         raise ValueError(f"maps must have the {len(data)} coils of kspace, got {len(sensitivities)}")
-    mask = np.asarray(sampled)
-    if mask.dtype != np.bool_ or mask.shape not in (data.shape[1:3], data.shape[1:]):
-        raise ValueError(
-            f"sampled must be boolean with shape {data.shape[1:]} or {data.shape[1:3]}, got {mask.dtype} "
-            f"with shape {mask.shape}"
-        )
-    mask = np.broadcast_to(mask[..., None] if mask.ndim == 2 else mask, data.shape[1:])
+    mask = sampled_places(sampled, data.shape[1:])
     kept = scipy_fft.ifftshift(data * mask, axes=(2, 3))
     if not kept.any() or not sensitivities.any():
         raise ValueError("kspace where it was sampled and maps must not be all zero")

@@ -13,7 +13,7 @@ from imgtech._core.frozen import ArrayValue
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import Array, ComplexArray, complex_image, count, each, not_negative
 from imgtech.recon.linop import LinearOperator
-from imgtech.recon.mri._pattern import calibration_block
+from imgtech.recon.mri._pattern import calibration_block, sampled_places
 from imgtech.recon.solvers import conjugate_gradient
 
 
@@ -111,13 +111,7 @@ def spirit(
     True
     """
     data = complex_image("kspace", kspace, 3)
-    mask = np.asarray(sampled)
-    if mask.dtype != np.bool_ or mask.shape not in (data.shape[1:2], data.shape[1:]):
-        raise ValueError(
-            f"sampled must be boolean with shape {data.shape[1:]} or ({data.shape[1]},), got {mask.dtype} "
-            f"with shape {mask.shape}"
-        )
-    mask = np.broadcast_to(mask[:, None] if mask.ndim == 1 else mask, data.shape[1:])
+    mask = sampled_places(sampled, data.shape[1:])
     acquired = data * mask
     if not acquired.any():
         raise ValueError("kspace where it was sampled must not be all zero")
