@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+_QC = Path(__file__).parent.parent / "src" / "imgtech" / "qc"
 
 
 def write_tables(results: Path, folder: Path) -> None:
@@ -111,12 +114,23 @@ def _poses(cases: list[dict[str, Any]]) -> str:
         "| protocol | noise | poses | items | intervals that hold | lowest item | errors | exceptions |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    code = "".join(path.read_text() for path in sorted(_QC.rglob("*.py")))
     lines += [
-        f"| `{c['protocol']}` | {c['noise']} | {c['poses']} | {c['items']} | {c['coverage (%)']:.1f} % "
+        f"| `{c['protocol']}`{'' if _is_current(c, code) else ' †'} | {c['noise']} | {c['poses']} "
+        f"| {c['items']} | {c['coverage (%)']:.1f} % "
         f"| {c['lowest item (%)']:.0f} % | {len(c['errors'])} | {len(c['exceptions'])} |"
         for c in cases
     ]
     return "\n".join(lines) + "\n"
+
+
+def _is_current(case: dict[str, Any], code: str) -> bool:
+    """Whether every item names an algorithm, and one that the code still has."""
+    names = [item.get("algorithm") or "none" for item in case["by item"].values()]
+    parts = {part for name in names for part in name.split(", ")}
+    return "none" not in parts and all(
+        re.search(rf"(?<![\w-]){re.escape(part)}(?![\w-])", code) for part in parts
+    )
 
 
 def _cell(value: Any) -> str:

@@ -26,9 +26,8 @@ raster = Trajectory.of_grid(grid)
 body = uniform_disk(radius_mm=48.0, value=1.0, center_mm=(2.0, -3.0))
 heart = uniform_disk(radius_mm=13.0, value=1.0, center_mm=(-12.0, 10.0))
 course = 0.6 + 0.5 * np.sin(2 * np.pi * 2 * np.arange(n_frames) / n_frames)
-unit = 1 / (
-    2.0 * 2.0 * np.sqrt(shape[0] * shape[1])
-)  # of the orthonormal transform: one disk has the value 1
+# in units of the orthonormal transform: the body has the value 1
+unit = 1 / (2.0 * 2.0 * np.sqrt(shape[0] * shape[1]))
 still, beating = (unit * thing.kspace(raster, coils) for thing in (body, heart))
 clean = still[:, None] + course[:, None, None] * beating[:, None]
 kspace = complex_gaussian(clean, sigma=0.02, rng=rng)

@@ -11,8 +11,7 @@ imaginary part, as a receiver makes it.
 # Tubes of known decay
 # --------------------
 # Nine tubes with T2* from 4 to 60 ms, six echoes. In the fastest tubes the late echoes have sunk into the
-# noise
-# floor, where magnitudes cannot go below about 1.25 times the noise.
+# noise floor, where magnitudes do not fall below about 1.25 times the noise on average.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -91,8 +90,7 @@ for number, truth in enumerate(np.geomspace(150, 2500, 9)):
 # The field from the phase
 # ------------------------
 # The phase between the closest echoes is unwrapped in space, the other echoes in time; then a straight
-# line is
-# fitted.
+# line is fitted.
 
 field_hz = 90 * (y / 45) - 130 * (x / 48) ** 2 + 60 * (x / 48) * (y / 45) + 25
 disk = np.hypot(y, x) < 42
@@ -115,8 +113,7 @@ for axis in axes:
 # Water and fat
 # -------------
 # Three echoes at 1.5 T, tubes of 0 to 100 % fat in water, the same field. The spectrum of fat has six
-# peaks. Two
-# echoes do as well, if water and fat may be taken to start in phase.
+# peaks. Two echoes do as well, if water and fat may be taken to start in phase.
 
 fraction = np.where(inside, np.linspace(0, 1, 9)[tube], 0.0)
 for dixon_s in (np.array([0.0013, 0.0029, 0.0045]), np.array([0.0024, 0.0048])):

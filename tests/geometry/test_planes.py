@@ -55,6 +55,8 @@ def test_every_pixel_of_an_oblique_dicom_series_is_where_its_plane_says(tmp_path
     [
         ([turned(0.4, 0.0)], "each of 2 slices .* got 1"),
         ([turned(0.4, 0.0), turned(0.5, 3.0)], "planes must be parallel"),
+        ([turned(0.4, 0.0), None], "planes must be of kind SlicePlane, got None"),
+        (turned(0.4, 0.0), "planes must be of kind Sequence"),
         ([turned(0.4, 1.0), turned(0.4, 1.0)], "at different places"),
         ([turned(0.4, 1.0), turned(0.4, 4.0, (0.0, 0.6))], "0.6 mm beside"),
     ],
@@ -63,6 +65,14 @@ def test_planes_that_make_no_stack_are_refused(planes, message):
     grid = ImageGrid.fft((5, 6), spacing_mm=(2.0, 1.5))
     with pytest.raises(ValueError, match=message):
         series_from_planes(np.ones((2, 5, 6)), grid, planes)
+
+
+def test_a_stack_needs_a_grid_and_a_positive_thickness():
+    grid, planes = ImageGrid.fft((5, 6), spacing_mm=(2.0, 1.5)), [turned(0.4, 0.0), turned(0.4, 3.0)]
+    with pytest.raises(ValueError, match="grid must be of kind ImageGrid"):
+        series_from_planes(np.ones((2, 5, 6)), grid.shape, planes)
+    with pytest.raises(ValueError, match=r"slice_thickness_mm must be positive, got -3\.0"):
+        series_from_planes(np.ones((2, 5, 6)), grid, planes, slice_thickness_mm=-3.0)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +90,7 @@ def test_a_plane_that_is_none_is_refused(changed, message):
         SlicePlane(**(fields | changed))
     with pytest.raises(ValueError, match="four numbers that are not all zero"):
         SlicePlane.from_quaternion([0.0] * 4, (0, 0, 0))
+    with pytest.raises(ValueError, match="center_mm must hold numbers, got 'middle'"):
+        SlicePlane.from_quaternion([1.0, 0.0, 0.0, 0.0], "middle")
+    with pytest.raises(ValueError, match="x_mm must be finite, got nan"):
+        SlicePlane(**fields).position_mm(1.5, np.nan)

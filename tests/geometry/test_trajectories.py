@@ -171,6 +171,13 @@ def test_a_backward_readout_takes_the_same_ramp_positions_the_other_way():
             lambda: echo_planar((5, 4), spacing_mm=(1.0, 1.0), readout_per_mm=[0.1]),
             "must hold 4 positions, got 1",
         ),
+        (lambda: stacked([[0.1, 0.2]], 4, spacing_mm=1.0), "plane must be of kind Trajectory, got"),
+        (
+            lambda: Trajectory.radial(3, 5, spacing_mm=1.0, golden="tiny"),
+            "golden must be a whole number, got 'tiny'",
+        ),
+        (lambda: kooshball(3, 4, spacing_mm=np.nan), "spacing_mm must be finite, got nan"),
+        (lambda: echo_planar(5, spacing_mm=(1.0, 1.0)), "shape must have 2 axes, got 5"),
         (lambda: echo_planar((5, 4, 3), spacing_mm=(1.0, 1.0)), r"shape must have 2 axes, got \(5, 4, 3\)"),
         (lambda: echo_planar((5, 4), spacing_mm=(1.0, -1.0)), "spacing_mm must be positive, got -1.0"),
     ],

@@ -349,6 +349,8 @@ def test_cfl_keeps_every_axis_and_says_what_is_wrong(tmp_path, rng):
     np.testing.assert_array_equal(flat[:5], array[0, 0, 0, 0, 0])
     with pytest.raises(ValueError, match="array must be finite"):
         write_cfl([np.inf], tmp_path / "b")
+    with pytest.raises(TypeError, match="PathLike"):
+        write_cfl(array, None)
     with pytest.raises(FileNotFoundError, match=r"b\.hdr: no such file"):
         read_cfl(tmp_path / "b")
     (tmp_path / "a.cfl").write_bytes(b"0" * 17)

@@ -133,3 +133,6 @@ def test_bad_envelopes_are_refused(tmp_path) -> None:
         write_us_image(np.ones((30, 41)), GRID, tmp_path / "a.dcm")
     with pytest.raises(ValueError, match="border_px must be at least 0"):
         write_us_image(np.ones((41, 30)), GRID, tmp_path / "a.dcm", border_px=(-1, 0))
+    for wrong in (3, (1, 2, 3)):
+        with pytest.raises(ValueError, match="border_px must be a pair"):
+            write_us_image(np.ones((41, 30)), GRID, tmp_path / "a.dcm", border_px=wrong)

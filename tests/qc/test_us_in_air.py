@@ -113,5 +113,8 @@ def test_bad_arguments_are_named() -> None:
         us_in_air(dataclasses.replace(series, modality="MR"))
     with pytest.raises(ValueError, match="gains_db must name elements 0 to 127, got 128"):
         UsAirTwin(gains_db={128: -3.0})
+    for element in (1.5, "a"):
+        with pytest.raises(ValueError, match="gains_db must be a whole number"):
+            UsAirTwin(gains_db={element: -3.0})
     with pytest.raises(ValueError, match="pitch_mm must be positive"):
         UsAirTwin(pitch_mm=0.0)

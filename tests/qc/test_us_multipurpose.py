@@ -176,6 +176,20 @@ def test_what_is_no_ultrasound_phantom_is_refused() -> None:
         us_multipurpose(series_of(UsTwin(), place=turned))
 
 
+@pytest.mark.parametrize(
+    ("region", "message"),
+    [
+        (((10.0, 5.0), (0.0, 1.0)), r"region_mm must ascend, got \(10"),
+        (((0.0, 5.0), (1.0, 1.0)), r"region_mm must ascend, got \(1"),
+        (((0.0, math.nan), (0.0, 1.0)), "region_mm must be finite"),
+        ((0.0, 1.0), "region_mm must be a pair"),
+    ],
+)
+def test_regions_of_scatterers_that_cannot_be(region, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        UsTwin().scatterers(region, placement=Placement(), density_per_mm2=2.0, rng=np.random.default_rng(1))
+
+
 def test_a_phantom_that_looks_the_same_mirrored_is_refused() -> None:
     even = UsDrawing(
         name="even",

@@ -33,8 +33,8 @@ class LayeredMedium(ArrayValue):
     Raises
     ------
     ValueError
-        If a speed is not positive, the interfaces do not fit the speeds or do not ascend, the thickness is
-        negative or the speed of a lens is missing.
+        If a speed is not positive, the interfaces do not fit the speeds, do not ascend or do not lie below
+        the probe, the thickness is negative or the speed of a lens is missing.
 
     Examples
     --------
@@ -60,9 +60,9 @@ class LayeredMedium(ArrayValue):
         interfaces = np.zeros(0)
         if np.size(self.interfaces_mm):
             interfaces = floats("interfaces_mm", self.interfaces_mm)
-        if interfaces.size != speeds.size - 1 or (np.diff(interfaces) <= 0).any():
+        if interfaces.size != speeds.size - 1 or (np.diff(interfaces, prepend=0.0) <= 0).any():
             raise ValueError(
-                f"interfaces_mm must be {speeds.size - 1} ascending depths, got {interfaces.tolist()}"
+                f"interfaces_mm must be {speeds.size - 1} ascending depths above 0, got {interfaces.tolist()}"
             )
         for array in (speeds, interfaces):
             array.setflags(write=False)

@@ -118,7 +118,8 @@ class Trajectory(ArrayValue):
                [ 0.05,  0.  ]])
         """
         n = count("n_samples", n_samples)
-        m, order = count("n_spokes", n_spokes), count("golden", golden + 0, minimum=0)
+        m = count("n_spokes", n_spokes)
+        order = int(golden) if isinstance(golden, bool | np.bool_) else count("golden", golden, minimum=0)
         step = np.pi / ((1 + np.sqrt(5)) / 2 + order - 1) if order else np.pi / m
         angles = np.arange(m) * step
         radii = (np.arange(n) - n // 2) / (n * positive("spacing_mm", spacing_mm))

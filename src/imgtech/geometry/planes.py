@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import floats
+from imgtech._core.validate import finite, floats
 
 _UNIT = 1e-3  # deviation of a product of directions that single precision in a header leaves
 _REAL_FIRST = 4
@@ -96,7 +96,7 @@ class SlicePlane(ArrayValue):
         w, x, y, z = q / np.linalg.norm(q)
         first = [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)]
         second = [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)]
-        return cls(center_mm=np.asarray(center_mm, float), row=np.asarray(second), column=np.asarray(first))
+        return cls(center_mm=floats("center_mm", center_mm), row=np.asarray(second), column=np.asarray(first))
 
     @property
     def normal(self) -> npt.NDArray[np.float64]:
@@ -115,5 +115,11 @@ class SlicePlane(ArrayValue):
         -------
         numpy.ndarray
             Three coordinates, millimetres.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
         """
-        return np.asarray(self.center_mm + x_mm * self.row + y_mm * self.column)
+        y, x = finite("y_mm", y_mm), finite("x_mm", x_mm)
+        return np.asarray(self.center_mm + x * self.row + y * self.column)

@@ -9,7 +9,7 @@ from imgtech._core.validate import count, positive
 from imgtech.geometry.mri import Trajectory
 
 PROTON_HZ_PER_T = 42.577478518e6
-"""Gyromagnetic ratio of the proton over 2 pi (CODATA 2018)."""
+"""Gyromagnetic ratio of the proton over 2 pi: CODATA 2018, https://physics.nist.gov/cgi-bin/cuu/Value?gammapbar."""
 
 _POINTS_PER_RADIAN = 24  # of the path on which the speed is found
 _LEAST_POINTS = 4096

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import count, each, finite, floats, positive
+from imgtech._core.validate import count, each, finite, floats, of_kind, positive
 from imgtech.geometry.mri import Trajectory
 
 GOLDEN_MEANS = 0.4655712318767680, 0.6823278038280193
@@ -48,6 +48,7 @@ def stacked(
     >>> stars.shape, stars.positions_per_mm[:, 0, 0, 0]
     ((4, 5, 8), array([-0.2, -0.1,  0. ,  0.1]))
     """
+    of_kind("plane", plane, Trajectory)
     if plane.ndim != 2:
         raise ValueError(f"plane must have 2 axes, got {plane.ndim}")
     n = count("n_partitions", n_partitions)
@@ -164,7 +165,7 @@ def echo_planar(
     >>> lines.positions_per_mm[1, :, 0, 0], lines.positions_per_mm[1, 1, :, 1].round(3)
     (array([-0.1,  0.1]), array([ 0.067,  0.   , -0.067]))
     """
-    if len(shape) != 2:
+    if np.shape(shape) != (2,):
         raise ValueError(f"shape must have 2 axes, got {shape!r}")
     (ny, nx), shots = (count("shape", n) for n in shape), count("n_shots", n_shots)
     dy, dx = each("spacing_mm", spacing_mm, 2, positive)

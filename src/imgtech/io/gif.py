@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imgtech._core.validate import count, finite, positive, real_image
+from imgtech._core.validate import count, each, positive, real_image, two
 from imgtech.io.atomic import write_bytes
 
 _LEVELS = 255
@@ -61,9 +61,9 @@ def write_gif(
     'a.gif'
     """
     values = real_image("frames", frames, 3)
-    down, across = (count("zoom", n) for n in zoom)
-    low, high = (float(values.min()), float(values.max())) if window is None else window
-    if window is not None and finite("window", high) <= finite("window", low):
+    down, across = (count("zoom", n) for n in two("zoom", zoom))
+    low, high = (float(values.min()), float(values.max())) if window is None else each("window", window, 2)
+    if window is not None and high <= low:
         raise ValueError(f"window must have black below white, got {window}")
     span = high - low if high > low else 1.0
     grey = np.rint(np.clip((values - low) / span, 0, 1) * _LEVELS).astype(np.uint8)

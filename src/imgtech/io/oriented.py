@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import real_image
+from imgtech._core.validate import of_kind, positive, real_image
 from imgtech.geometry import ImageGrid, SlicePlane
 from imgtech.io.series import Series, SeriesTags
 
@@ -62,13 +62,18 @@ def series_from_planes(
     >>> series.positions_mm, series.pixels[:, 0, 0], series.origin_mm
     (array([3., 8.]), array([0., 1.], dtype=float32), (-2.0, 3.0, 4.0))
     """
+    of_kind("grid", grid, ImageGrid)
     stack = real_image("pixels", pixels, 3, grid.shape)
+    of_kind("planes", planes, Sequence)
+    if slice_thickness_mm is not None:
+        positive("slice_thickness_mm", slice_thickness_mm)
     if grid.ndim != 2 or len(planes) != len(stack):
         raise ValueError(
             f"planes must name each of {len(stack)} slices of a grid of 2 axes, got {len(planes)}"
         )
     first = planes[0]
     for plane in planes:
+        of_kind("planes", plane, SlicePlane)
         turned = max(np.abs(plane.row - first.row).max(), np.abs(plane.column - first.column).max())
         if turned > _PARALLEL:
             raise ValueError(

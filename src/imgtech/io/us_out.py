@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 
 from imgtech import __version__
-from imgtech._core.validate import count, positive, real_image
+from imgtech._core.validate import count, positive, real_image, two
 from imgtech.geometry import ImageGrid
 from imgtech.io.atomic import write_bytes
 
@@ -88,7 +88,7 @@ def write_us_image(
     if image.min() < 0 or image.max() == 0:
         raise ValueError(f"envelope must not be negative nor zero everywhere, got {image.min():g} at least")
     span = positive("dynamic_range_db", dynamic_range_db)
-    up, aside = (count("border_px", n, 0) for n in border_px)
+    up, aside = (count("border_px", n, 0) for n in two("border_px", border_px))
     decibels = 20 * np.log10(np.maximum(image / image.max(), 10 ** (-span / 10)))
     grey = np.clip(np.rint(_LEVELS * (1 + decibels / span)), 0, _LEVELS).astype(np.uint8)
     out = _header(grid, (up, aside), patient_id)
@@ -123,7 +123,8 @@ def _header(grid: ImageGrid, border: tuple[int, int], patient_id: str) -> Datase
     out.StudyTime, out.ContentTime = "", now.strftime("%H%M%S")
     for empty in ("AccessionNumber", "ReferringPhysicianName", "PatientName", "PatientBirthDate", "StudyID"):
         setattr(out, empty, "")
-    out.PatientID, out.PatientSex, out.PatientOrientation = patient_id, "", ""
+    out.PatientID, out.PatientSex = patient_id, ""
+    out.PatientOrientation, out.Laterality = "", ""
     out.Manufacturer, out.SoftwareVersions = "", f"imgtech {__version__}"
     out.SeriesNumber, out.InstanceNumber = 1, 1
     up, aside = border

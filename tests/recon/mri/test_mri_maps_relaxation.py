@@ -236,6 +236,12 @@ def test_recoveries_that_cannot_be_fitted_are_refused(changed, message):
 def test_skipping_too_many_echoes_is_refused():
     with pytest.raises(ValueError, match="images must be at least 2, got 1"):
         t2_map(np.ones((3, 2)), ECHOES[:3], sigma=1.0, skip_echoes=2)
+    with pytest.raises(ValueError, match=r"echo_times_s must name each of the 3 images"):
+        t2_map(np.ones((3, 2)), ECHOES[:4], sigma=1.0, skip_echoes=1)
+    with pytest.raises(ValueError, match=r"images must have 2 or 3 or 4 axes, got shape \(\)"):
+        t2_map(1.0, ECHOES[:3], sigma=1.0, skip_echoes=1)
+    with pytest.raises(ValueError, match="echo_times_s must be finite"):
+        t2_map(np.ones((3, 2)), [np.nan, 0.01, 0.02], sigma=1.0, skip_echoes=1)
     with pytest.raises(ValueError, match="skip_echoes must be at least 0"):
         t2_map(np.ones((3, 2)), ECHOES[:3], sigma=1.0, skip_echoes=-1)
 

@@ -198,6 +198,12 @@ def test_samples_and_weights_that_do_not_fit_are_refused():
         operator.forward(np.ones((50, 44)))
     with pytest.raises(ValueError, match="y must end with shape"):
         operator.adjoint(np.ones((2, 3)))
+    with pytest.raises(ValueError, match="trajectory must be of kind Trajectory"):
+        OffResonanceNufft(SHOTS.positions_per_mm, GRID, 0 * Y, TIMES)
+    with pytest.raises(ValueError, match=r"grid must be of kind ImageGrid, got \(44, 50\)"):
+        OffResonanceNufft(SHOTS, GRID.shape, 0 * Y, TIMES)
+    with pytest.raises(ValueError, match="trajectory must be of kind Trajectory, got None"):
+        conjugate_phase(np.ones(3), None, GRID, frequency_hz=0 * Y, times_s=TIMES, density=np.ones(3))
     with pytest.raises(ValueError, match="density must have the shape"):
         conjugate_phase(
             np.ones(SHOTS.shape), SHOTS, GRID, frequency_hz=0 * Y, times_s=TIMES, density=np.ones((2, 3))

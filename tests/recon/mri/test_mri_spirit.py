@@ -117,6 +117,7 @@ def test_it_ends_when_nothing_changes_or_nothing_is_missing(head):
         ({"sampled": np.ones(29, bool)}, "sampled must be boolean with shape"),
         ({"sampled": np.arange(30) % 2 == 0}, r"at least 50 neighbourhoods of \(5, 5\)"),
         ({"calibration": np.ones((3, 20, 20))}, "calibration must have the 2 coils of kspace, got 3"),
+        ({"calibration": np.zeros((2, 20, 20))}, "calibration must not be all zero"),
         ({"calibration": np.ones((2, 4, 20))}, "calibration must hold at least 50"),
         ({"kernel_size": (4, 5)}, "kernel_size must be odd"),
         ({"kernel_size": (1, 1)}, r"kernel_size must be odd and not \(1, 1\)"),

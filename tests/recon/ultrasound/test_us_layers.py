@@ -134,6 +134,8 @@ def test_a_point_under_layers_is_where_it_is(n_frames):
     [
         ({"speeds_m_s": [1500.0, -1.0]}, "speeds_m_s must be positive"),
         ({"interfaces_mm": [3.0, 2.0]}, "1 ascending depths"),
+        ({"interfaces_mm": [-3.0]}, r"interfaces_mm must be 1 ascending depths above 0, got \[-3.0\]"),
+        ({"interfaces_mm": [0.0]}, "ascending depths above 0"),
         ({"speeds_m_s": [1.0, 2.0, 3.0], "interfaces_mm": [3.0, 2.0]}, "2 ascending depths"),
         ({"lens_mm": -1.0}, "lens_mm must not be negative"),
         ({"lens_mm": 1.0}, "lens_speed_m_s must be given"),
@@ -160,3 +162,5 @@ def test_problems_that_do_not_go_with_layers():
         delay_and_sum(data, probe, around, GRID, medium=LAYERS)
     with pytest.raises(ValueError, match="do not lie at depth 0"):
         transmit_delays(inside, GRID, medium=LAYERS)
+    with pytest.raises(ValueError, match=r"medium must be a LayeredMedium, got 1540\.0"):
+        receive_delays(probe, GRID, medium=1540.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -179,6 +180,6 @@ def read_bart(
 
 
 def _pair(path: str | Path) -> tuple[Path, Path]:
-    text = str(path)
+    text = os.fspath(path)
     stem = text[:-4] if text.endswith((".cfl", ".hdr")) else text
     return Path(stem + ".cfl"), Path(stem + ".hdr")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import Array, ComplexArray, count, floats, of_kind, positive
+from imgtech._core.validate import Array, ComplexArray, count, each, floats, of_kind, positive, two
 from imgtech.geometry import SlicePlane, Trajectory
 
 LABELS = ("line", "partition", "slice", "echo", "repetition", "phase", "set", "average", "segment")
@@ -114,9 +114,9 @@ class MriScan(ArrayValue):
         n, n_coils, n_samples = self.readouts.shape
         if not self.readouts.any():
             raise ValueError(f"{self.source}: readouts must hold a signal, got only zeros")
-        ny, nx = (count("matrix", size) for size in self.matrix)
+        ny, nx = (count("matrix", size) for size in two("matrix", self.matrix))
         put(self, "matrix", (ny, nx))
-        put(self, "fov_mm", tuple(positive("fov_mm", f) for f in self.fov_mm))
+        put(self, "fov_mm", each("fov_mm", self.fov_mm, 2, positive))
         center = ny // 2 if self.center_line is None else count("center_line", self.center_line, 0)
         put(self, "center_line", center)
         put(self, "reversed_readouts", _flags("reversed_readouts", self.reversed_readouts, n))
@@ -164,7 +164,8 @@ class MriScan(ArrayValue):
                     f"calibration must have the {self.n_coils} coils of the scan, got "
                     f"{self.calibration.n_coils}"
                 )
-        put(self, "acceleration", tuple(count("acceleration", r) for r in self.acceleration))
+        steps = two("acceleration", self.acceleration, "(lines, partitions)")
+        put(self, "acceleration", tuple(count("acceleration", r) for r in steps))
         most = max(count("n_partitions", self.n_partitions), 1)
         if most > 1 and int(self.labels["partition"].max()) >= most:
             raise ValueError(

@@ -74,7 +74,7 @@ class UsAirTwin:
             positive(name, getattr(self, name))
         finite("level_db", self.level_db)
         for element, gain in self.gains_db.items():
-            if not 0 <= element < self.n_elements:
+            if count("gains_db", element, 0) >= self.n_elements:
                 raise ValueError(f"gains_db must name elements 0 to {self.n_elements - 1}, got {element!r}")
             finite("gains_db", gain)
 

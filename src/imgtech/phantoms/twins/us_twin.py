@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
-from imgtech._core.validate import count, finite, positive
+from imgtech._core.validate import count, finite, positive, two
 from imgtech.geometry import ImageGrid
 from imgtech.phantoms.echoes import Scatterers
-from imgtech.phantoms.placed import positive_pair
+from imgtech.phantoms.placed import pair, positive_pair
 from imgtech.phantoms.twins.placement import Placement, SlicePlace
 from imgtech.phantoms.twins.us_drawing import UsDrawing, us_drawing
 
@@ -177,8 +177,15 @@ class UsTwin:
         Scatterers
             Points of the tissue, of one strength and random sign, and the wires: ``wire_db`` over the root
             mean square of speckle for a point response of the widths at the focus.
+
+        Raises
+        ------
+        ValueError
+            If the density is not positive or the ends of the region do not ascend.
         """
-        (top, bottom), (left, right) = region_mm
+        depths, across = two("region_mm", region_mm, "(depths, lateral places)")
+        top, bottom = _ascending("region_mm", depths)
+        left, right = _ascending("region_mm", across)
         density = positive("density_per_mm2", density_per_mm2)
         n = int(rng.poisson(density * (bottom - top) * (right - left)))
         y, x = rng.uniform(top, bottom, n), rng.uniform(left, right, n)
@@ -265,3 +272,10 @@ def _slice(placement: Placement) -> SlicePlace:
 
 def _complex(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.complex128]:
     return np.asarray((rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) / math.sqrt(2))
+
+
+def _ascending(name: str, ends: tuple[float, float]) -> tuple[float, float]:
+    low, high = pair(name, ends)
+    if low >= high:
+        raise ValueError(f"{name} must ascend, got {ends}")
+    return low, high

@@ -67,7 +67,7 @@ def acr_ct_items(scan: AcrCtScan) -> Iterator[Item]:
             definition=_TG233,
             measure=lambda level=level: _rod_mtf(scan).at(level),  # type: ignore[misc]
         )
-    yield Item(name="CNR", unit="1", algorithm="cnr-1", definition=_CONTRAST, measure=lambda: _cnr(scan))
+    yield Item(name="CNR", unit="1", algorithm="cnr-2", definition=_CONTRAST, measure=lambda: _cnr(scan))
     yield from uniform_items(scan, uniform_field(scan.drawing))
     yield Item(
         name="distance of the beads",

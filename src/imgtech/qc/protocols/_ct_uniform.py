@@ -71,17 +71,17 @@ def uniform_items(scan: CTScan, field: UniformField) -> Iterator[Item]:
         yield Item(
             name=f"{side} minus centre",
             unit="HU",
-            algorithm="edge-centre-uniformity-1",
+            algorithm="edge-centre-uniformity-2",
             definition=_IEC,
             measure=lambda side=side: _edge(scan, field, side),  # type: ignore[misc]
         )
-    yield Item(name="noise", unit="HU", algorithm="ct-noise-1", definition=_IEC,
+    yield Item(name="noise", unit="HU", algorithm="ct-noise-2", definition=_IEC,
                measure=lambda: _noise(scan, field))  # fmt: skip
     yield Item(name="ring artefact", unit="HU", algorithm="ring-artefact-1", definition=RINGS,
                measure=lambda: _rings(scan, field))  # fmt: skip
-    yield Item(name="NPS peak frequency", unit="1/mm", algorithm="nps-finite-region-corrected-1",
+    yield Item(name="NPS peak frequency", unit="1/mm", algorithm="nps-finite-region-corrected-2, peak-2",
                definition=_ICRU, measure=lambda: _frequency(scan, field, "peak"))  # fmt: skip
-    yield Item(name="NPS mean frequency", unit="1/mm", algorithm="nps-finite-region-corrected-1",
+    yield Item(name="NPS mean frequency", unit="1/mm", algorithm="nps-finite-region-corrected-2",
                definition=_ICRU, measure=lambda: _frequency(scan, field, "mean"))  # fmt: skip
     yield Item(
         name=f"lowest detectable contrast {DETECT_MM:g} mm",

@@ -87,8 +87,9 @@ def fdk(
     Notes
     -----
     Memory at its peak, besides the projections: the result and 80 MB (64 MB of them for the frames of up
-    to 32 views), 100 MB beyond 1024 channels, more only where four frames of about 6 values a detector
-    element do not fit 64 MB. Small scans take less.
+    to 32 views), 100 MB beyond 1024 channels and on processors without AVX-512, where rows are filtered by
+    Fourier transforms; more only where four frames of about 6 values a detector element do not fit 64 MB.
+    Small scans take less.
 
     References
     ----------

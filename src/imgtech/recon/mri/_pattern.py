@@ -55,6 +55,17 @@ def regular_pattern(mask: npt.ArrayLike, shape: Sequence[int]) -> Pattern:
     )
 
 
+def sampled_places(sampled: npt.ArrayLike, shape: tuple[int, ...]) -> Flags:
+    """Check which places of rasters ``(..., y, x)`` were sampled; whole lines ``(..., y)`` are spread out."""
+    mask = np.asarray(sampled)
+    if mask.dtype != np.bool_ or mask.shape not in (shape, shape[:-1]):
+        raise ValueError(
+            f"sampled must be boolean with shape {shape} or {shape[:-1]}, got {mask.dtype} with shape "
+            f"{mask.shape}"
+        )
+    return np.broadcast_to(mask if mask.shape == shape else mask[..., None], shape)
+
+
 def calibration_block(acquired: Flags) -> tuple[slice, slice]:
     """The largest rectangle of acquired samples; of equal ones the first."""
     heights = np.zeros(acquired.shape[1], dtype=np.int64)

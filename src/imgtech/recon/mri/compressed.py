@@ -11,6 +11,7 @@ from scipy import fft as scipy_fft
 
 from imgtech._core.validate import Array, ComplexArray, complex_image, not_negative
 from imgtech.recon.mri._coil_fourier import CoilFourier, fit_of
+from imgtech.recon.mri._pattern import sampled_places
 from imgtech.recon.mri._wavelets import WaveletShrinkage
 from imgtech.recon.solvers import Gradient, Solution
 from imgtech.recon.solvers.proximal import fista_of
@@ -214,13 +215,7 @@ def _problem(
     sensitivities = complex_image("maps", maps, 3, data.shape[1:]).astype(data.dtype)
     if sensitivities.shape != data.shape:
         raise ValueError(f"maps must have shape {data.shape} like kspace, got {sensitivities.shape}")
-    mask = np.asarray(sampled)
-    if mask.dtype != np.bool_ or mask.shape not in (data.shape[1:2], data.shape[1:]):
-        raise ValueError(
-            f"sampled must be boolean with shape {data.shape[1:]} or ({data.shape[1]},), got {mask.dtype} "
-            f"with shape {mask.shape}"
-        )
-    mask = np.broadcast_to(mask[:, None] if mask.ndim == 1 else mask, data.shape[1:])
+    mask = sampled_places(sampled, data.shape[1:])
     kept = scipy_fft.ifftshift(data * mask, axes=(1, 2))
     if not kept.any() or not sensitivities.any():
         raise ValueError("kspace where it was sampled and maps must not be all zero")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import count, each, positive
+from imgtech._core.validate import count, each, of_kind, positive
 from imgtech.geometry import Trajectory
 from imgtech.recon.gridding.overlap import Overlap, sample_overlap
 from imgtech.recon.mri._cells import cell_areas
@@ -52,7 +52,7 @@ def voronoi_density(trajectory: Trajectory, fov_mm: float | tuple[float, ...]) -
     References
     ----------
     V. Rasche et al., Resampling of data between arbitrary grids using convolution interpolation, IEEE
-    Transactions on Medical Imaging 18 (1999) 385-392, doi:10.1109/42.774166.
+    Transactions on Medical Imaging 18 (1999) 385-392.
 
     Examples
     --------
@@ -63,6 +63,7 @@ def voronoi_density(trajectory: Trajectory, fov_mm: float | tuple[float, ...]) -
     >>> bool(abs(weights.sum() / (np.pi * 0.25**2) - 1) < 0.03)
     True
     """
+    of_kind("trajectory", trajectory, Trajectory)
     if trajectory.ndim != 2:
         raise ValueError(f"trajectory must have 2 axes, got {trajectory.ndim}; see pipe_menon_density")
     fov = _fields(fov_mm, 2)
@@ -78,10 +79,9 @@ def pipe_menon_density(
     .. math:: w_i \leftarrow w_i \Big/ \sum_j w_j\, c(k_i - k_j)
 
     from :math:`w = 1`, with a window c of integral 1 whose transform fills the field of view. It needs no
-    geometry, takes seconds where a Voronoi diagram takes hours, and works in space; samples on the rim,
-    which have neighbours on one side only, weigh more than their area. The weights within ``3 / fov_mm`` of
-    the centre, on which the values of extended objects depend, are brought closer to equality as in
-    :func:`voronoi_density`.
+    geometry and works in space, too; samples on the rim, which have neighbours on one side only, weigh more
+    than their area. The weights within ``3 / fov_mm`` of the centre, on which the values of extended objects
+    depend, are brought closer to equality as in :func:`voronoi_density`.
 
     Parameters
     ----------
@@ -117,6 +117,7 @@ def pipe_menon_density(
     >>> bool(abs(weights.sum() / (np.pi * 0.25**2) - 1) < 0.02)
     True
     """
+    of_kind("trajectory", trajectory, Trajectory)
     fov = _fields(fov_mm, trajectory.ndim)
     overlap = sample_overlap(trajectory, fov)
     weights = np.ones(trajectory.shape)

@@ -14,6 +14,7 @@ from imgtech._core.frozen import ArrayValue
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import Array, ComplexArray, complex_image, count, each, not_negative
 from imgtech.recon.linop import LinearOperator
+from imgtech.recon.mri._pattern import sampled_places
 from imgtech.recon.solvers import Solution, fista
 
 _TURN = 0.6180339887498949  # of the golden ratio: shifts in this step cover all places evenly
@@ -66,11 +67,9 @@ def locally_low_rank(
 
     by FISTA. :math:`C_b m` is the matrix of the pixels of block b (columns) over the frames (rows), whose
     nuclear norm is the sum of its singular values; :math:`\sigma_1` is the largest singular value that any
-    block
-    of :math:`A^H y`, the zero-filled series, has, which makes :math:`\lambda` a pure number that does not
-    depend
-    on the scale of the data. From one iteration to the next the blocks are shifted against the image, which
-    keeps their grid from showing; a block of the size of the image stays.
+    block of :math:`A^H y`, the zero-filled series, has, which makes :math:`\lambda` a pure number that does
+    not depend on the scale of the data. From one iteration to the next the blocks are shifted against the
+    image, which keeps their grid from showing; a block of the size of the image stays.
 
     Parameters
     ----------
@@ -100,8 +99,7 @@ def locally_low_rank(
     ------
     ValueError
         If a value is not finite, shapes do not fit, the data or the maps are all zero, a number is out of
-        range
-        or a block is larger than the image.
+        range or a block is larger than the image.
 
     References
     ----------
@@ -193,9 +191,8 @@ def low_rank_plus_sparse(
     References
     ----------
     R. Otazo, E. Candès, D. K. Sodickson, Low-rank plus sparse matrix decomposition for accelerated dynamic
-    MRI
-    with separation of background and dynamic components, Magnetic Resonance in Medicine 73 (2015) 1125-1136,
-    doi:10.1002/mrm.25240.
+    MRI with separation of background and dynamic components, Magnetic Resonance in Medicine 73 (2015)
+    1125-1136, doi:10.1002/mrm.25240.
 
     Examples
     --------
@@ -316,13 +313,7 @@ def _problem(
     sensitivities = complex_image("maps", maps, 3, data.shape[2:]).astype(data.dtype)
     if len(sensitivities) != len(data):
         raise ValueError(f"maps must have the {len(data)} coils of kspace, got {len(sensitivities)}")
-    mask = np.asarray(sampled)
-    if mask.dtype != np.bool_ or mask.shape not in (data.shape[1:3], data.shape[1:]):
-        raise ValueError(
-            f"sampled must be boolean with shape {data.shape[1:]} or {data.shape[1:3]}, got {mask.dtype} "
-            f"with shape {mask.shape}"
-        )
-    mask = np.broadcast_to(mask[..., None] if mask.ndim == 2 else mask, data.shape[1:])
+    mask = sampled_places(sampled, data.shape[1:])
     kept = scipy_fft.ifftshift(data * mask, axes=(2, 3))
     if not kept.any() or not sensitivities.any():
         raise ValueError("kspace where it was sampled and maps must not be all zero")

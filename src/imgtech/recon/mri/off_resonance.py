@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import ComplexArray, any_shape, complex_image, floats
+from imgtech._core.validate import ComplexArray, any_shape, complex_image, floats, of_kind
 from imgtech.geometry import ImageGrid, Trajectory
 from imgtech.recon.gridding import Nufft
 from imgtech.recon.linop import LinearOperator
@@ -85,6 +85,8 @@ class OffResonanceNufft(LinearOperator):
     _waves: npt.NDArray[np.complexfloating[Any, Any]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        of_kind("trajectory", self.trajectory, Trajectory)
+        of_kind("grid", self.grid, ImageGrid)
         nufft = Nufft(self.trajectory, self.grid, self.tolerance)
         frequency = floats("frequency_hz", self.frequency_hz, self.grid.ndim)
         if frequency.shape != self.grid.shape:
@@ -250,6 +252,7 @@ def conjugate_phase(
     >>> print(image.real[16:32, 16:32].mean().round(1))
     3.0
     """
+    of_kind("trajectory", trajectory, Trajectory)
     n_axes = len(trajectory.shape)
     samples = complex_image("kspace", kspace, (n_axes, n_axes + 1), trajectory.shape)
     weights = floats("density", density, n_axes)

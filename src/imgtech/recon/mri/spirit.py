@@ -13,7 +13,7 @@ from imgtech._core.frozen import ArrayValue
 from imgtech._core.jit import thread_count
 from imgtech._core.validate import Array, ComplexArray, complex_image, count, each, not_negative
 from imgtech.recon.linop import LinearOperator
-from imgtech.recon.mri._pattern import calibration_block
+from imgtech.recon.mri._pattern import calibration_block, sampled_places
 from imgtech.recon.solvers import conjugate_gradient
 
 
@@ -87,8 +87,8 @@ def spirit(
     Raises
     ------
     ValueError
-        If a value is not finite, shapes do not fit, the data are all zero, the kernel is even, or the
-        calibration block is too small for it.
+        If a value is not finite, shapes do not fit, data or calibration are all zero, the kernel is even, or
+        the calibration block is too small for it.
 
     References
     ----------
@@ -111,13 +111,7 @@ def spirit(
     True
     """
     data = complex_image("kspace", kspace, 3)
-    mask = np.asarray(sampled)
-    if mask.dtype != np.bool_ or mask.shape not in (data.shape[1:2], data.shape[1:]):
-        raise ValueError(
-            f"sampled must be boolean with shape {data.shape[1:]} or ({data.shape[1]},), got {mask.dtype} "
-            f"with shape {mask.shape}"
-        )
-    mask = np.broadcast_to(mask[:, None] if mask.ndim == 1 else mask, data.shape[1:])
+    mask = sampled_places(sampled, data.shape[1:])
     acquired = data * mask
     if not acquired.any():
         raise ValueError("kspace where it was sampled must not be all zero")
@@ -127,6 +121,8 @@ def spirit(
         block = acquired[:, rows, columns]
     else:
         block = complex_image("calibration", calibration, 3).astype(data.dtype)
+        if not block.any():
+            raise ValueError("calibration must not be all zero")
     weights = _weights(block, len(data), size, not_negative("regularization", regularization))
     if mask.all():
         return SpiritResult(acquired, np.zeros(1), 0, True)

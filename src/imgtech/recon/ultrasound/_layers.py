@@ -15,6 +15,8 @@ def check_medium(medium: LayeredMedium | None, probe: Probe | None, waves: Trans
     """Say so if a layered medium does not go with the probe or the transmits."""
     if medium is None:
         return
+    if not isinstance(medium, LayeredMedium):
+        raise ValueError(f"medium must be a LayeredMedium, got {medium!r}")
     if probe is not None and np.any(probe.positions_mm[:, 0] != 0):
         raise ValueError("medium must be absent for a probe that does not lie flat at depth 0")
     if waves is not None and not isinstance(waves, PlaneWaves | PointSources | Photoacoustic):

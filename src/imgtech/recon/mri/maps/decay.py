@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import integrate, special
 
 from imgtech._core.frozen import ArrayValue
-from imgtech._core.validate import count, one_of, real_image
+from imgtech._core.validate import count, floats, one_of, real_image
 from imgtech.recon.mri.maps._kernels_fits import fit_decays
 from imgtech.recon.mri.maps._voxels import Bools, columns, filled, mask_of, noise_of, times_of
 
@@ -177,7 +177,10 @@ def t2_map(
     [0.075]
     """
     first = count("skip_echoes", skip_echoes, 0)
-    return _decay(np.asarray(images)[first:], np.asarray(echo_times_s)[first:], sigma, noise, mask)
+    stack, times = real_image("images", images, (2, 3, 4)), floats("echo_times_s", echo_times_s)
+    if len(stack) != len(times):
+        raise ValueError(f"echo_times_s must name each of the {len(stack)} images, got {times.tolist()}")
+    return _decay(stack[first:], times[first:], sigma, noise, mask)
 
 
 def _decay(

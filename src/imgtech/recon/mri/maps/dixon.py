@@ -11,10 +11,8 @@ from scipy import ndimage
 
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import Array, ComplexArray, complex_image, finite, floats, positive
+from imgtech.geometry.spirals import PROTON_HZ_PER_T
 from imgtech.recon.mri.maps._voxels import Bools, Doubles, filled, mask_of, noise_of, times_of
-
-GYROMAGNETIC_HZ_PER_T = 42.577478518e6
-"""Gyromagnetic ratio of the proton over 2 pi: CODATA 2018, https://physics.nist.gov/cgi-bin/cuu/Value?gammapbar."""
 
 FAT_SHIFTS_PPM = (-3.80, -3.40, -2.60, -1.94, -0.39, 0.60)
 FAT_AMPLITUDES = (0.087, 0.693, 0.128, 0.004, 0.039, 0.048)
@@ -112,7 +110,7 @@ def fat_phasors(
         raise ValueError(f"amplitudes must name each of the {len(shifts)} peaks, got {len(weights)} numbers")
     if weights.min() < 0 or weights.sum() == 0:
         raise ValueError(f"amplitudes must not be negative and not all zero, got {weights.tolist()}")
-    hertz = 1e-6 * shifts * GYROMAGNETIC_HZ_PER_T * positive("field_t", field_t)
+    hertz = 1e-6 * shifts * PROTON_HZ_PER_T * positive("field_t", field_t)
     return np.asarray(np.exp(2j * np.pi * np.outer(times, hertz)) @ (weights / weights.sum()))
 
 
@@ -132,14 +130,11 @@ def water_fat(
 
     The signal of echo j is :math:`S_j = (W + F a_j)\, e^{2 \pi i f T_j}` with the phasors :math:`a_j` of
     :func:`fat_phasors`. For a given field f the best W and F are known in closed form, and what they leave
-    is a
-    function of f with several minima, of which one is right. It is found from coarse to fine: averaged over
-    wide neighbourhoods, in which water and fat both occur, only the right minimum is deep; the next
+    is a function of f with several minima, of which one is right. It is found from coarse to fine: averaged
+    over wide neighbourhoods, in which water and fat both occur, only the right minimum is deep; the next
     finer average may move by less than half the distance between minima (after Tsao and Jiang). With three
-    echoes
-    or more this begins at several fields, and the one that leaves least is kept. In the end each voxel is
-    solved
-    on its own.
+    echoes or more this begins at several fields, and the one that leaves least is kept. In the end each
+    voxel is solved on its own.
 
     Two echoes do not determine complex W and F: they are taken to have one phase at time zero
     (``common_phase``), which three echoes may be told as well. Then a voxel has two solutions, and a
@@ -175,10 +170,8 @@ def water_fat(
     ------
     ValueError
         If there are fewer than two echoes, two echoes are told to have no common phase, times do not
-        ascend, the
-        echo times do not tell water from fat, a value is not finite, there is no signal in the mask, or
-        shapes do
-        not fit.
+        ascend, the echo times do not tell water from fat, a value is not finite, sigma or the field strength
+        is not positive, there is no signal in the mask, or shapes do not fit.
 
     Notes
     -----
@@ -188,15 +181,13 @@ def water_fat(
     References
     ----------
     S. B. Reeder et al., Multicoil Dixon chemical species separation with an iterative least-squares
-    estimation
-    method, Magnetic Resonance in Medicine 51 (2004) 35-45, doi:10.1002/mrm.10675.
+    estimation method, Magnetic Resonance in Medicine 51 (2004) 35-45, doi:10.1002/mrm.10675.
 
     J. Berglund et al., Two-point Dixon method with flexible echo times, Magnetic Resonance in Medicine 65
-    (2011)
-    994-1004, doi:10.1002/mrm.22679.
+    (2011) 994-1004.
 
-    J. Tsao, Y. Jiang, Hierarchical IDEAL: fast, robust, and multiresolution separation of multiple chemical
-    species from multiple echo times, Magnetic Resonance in Medicine 70 (2013) 155-159, doi:10.1002/mrm.24441.
+    J. Tsao, Y. Jiang, Hierarchical IDEAL: robust water-fat separation at high field by multiresolution field
+    map estimation, Proceedings of ISMRM (2008) 653.
 
     Examples
     --------

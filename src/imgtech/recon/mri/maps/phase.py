@@ -43,8 +43,7 @@ def unwrap_phase(phase_rad: npt.ArrayLike, *, mask: npt.ArrayLike | None = None)
 
     Pixels are joined in the order of their reliability (Herráez et al., in scikit-image). The result is
     right wherever the true phase of neighbours differs by less than :math:`\pi` along a reliable path; a
-    common
-    multiple of :math:`2\pi` of each connected region of the mask stays unknown.
+    common multiple of :math:`2\pi` of each connected region of the mask stays unknown.
 
     Parameters
     ----------
@@ -102,9 +101,8 @@ def b0_map(
     r"""Map the field from the phase of images at two or more echo times.
 
     The phase of echo j is :math:`\varphi_0 + 2 \pi f T_j`. The phase between the two closest echoes is
-    unwrapped
-    in space; every other echo is then unwrapped in time, from near to far, by the field so far, and a
-    straight line is fitted with weights :math:`w_j = |S_j|^2 / \sigma^2`. Its standard uncertainty is
+    unwrapped in space; every other echo is then unwrapped in time, from near to far, by the field so far, and
+    a straight line is fitted with weights :math:`w_j = |S_j|^2 / \sigma^2`. Its standard uncertainty is
 
     .. math:: u(f) = \frac{1}{2 \pi}\, \Big( \sum_j w_j\, (T_j - \bar T)^2 \Big)^{-1/2},
               \qquad \bar T = \sum_j w_j T_j \Big/ \sum_j w_j.
