@@ -9,6 +9,7 @@ from imgtech.recon.mri.delays import GradientDelays, gradient_delays
 from imgtech.recon.mri.density import pipe_menon_density, voronoi_density
 from imgtech.recon.mri.dynamic import LowRankSparse, locally_low_rank, low_rank_plus_sparse
 from imgtech.recon.mri.espirit import espirit_maps, projection_residual
+from imgtech.recon.mri.espirit_sets import EspiritSets, espirit_map_sets
 from imgtech.recon.mri.fft import image_to_kspace, kspace_to_image
 from imgtech.recon.mri.geometric import GeometricCoils, compress_coils_geometric
 from imgtech.recon.mri.ghost import GhostPhase, correct_ghost, ghost_phase, navigator_phase
@@ -27,6 +28,7 @@ from imgtech.recon.mri.windows import kspace_window
 
 __all__ = [
     "CompressedCoils",
+    "EspiritSets",
     "GeometricCoils",
     "GhostPhase",
     "GradientDelays",
@@ -44,6 +46,7 @@ __all__ = [
     "compress_coils_geometric",
     "conjugate_phase",
     "correct_ghost",
+    "espirit_map_sets",
     "espirit_maps",
     "ghost_phase",
     "gradient_delays",

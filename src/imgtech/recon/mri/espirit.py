@@ -6,22 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigh, lapack
 
-from imgtech._core.validate import ComplexArray, FloatArray, complex_image, count, positive
+from imgtech._core.validate import ComplexArray, FloatArray, complex_image
+from imgtech.recon.mri._espirit_parts import (
+    Threshold,
+    automatic_crop,
+    checked_calibration,
+    grid_nodes,
+    lag_matrices,
+    waves_at,
+)
 from imgtech.recon.mri._kernels_espirit import between_nodes, first_eigenvectors
-from imgtech.recon.mri._windows import lines_of, window_products
 
-COARSE = 3
-"""Pixels between two nodes of the grid that the maps are computed on."""
-NODES_PER_SAMPLE = 8
-"""Least number of nodes for each sample of the kernel."""
 SQUARINGS = 6
 """Squarings of the matrices: 64 steps of the power iteration."""
-_ASKEW = 1e-9  # of vectors that are not good
 _WORK = 8  # elementary updates a sample of the maps
-KEPT_ENERGY = 0.995
-"""Part of the calibration image's energy that the automatic crop keeps."""
 
 
 def espirit_maps(
@@ -29,7 +28,7 @@ def espirit_maps(
     shape: Sequence[int],
     *,
     kernel_size: int = 6,
-    threshold: float = 0.02,
+    threshold: Threshold = 0.02,
     crop: float | None = None,
 ) -> ComplexArray:
     r"""Coil sensitivities from the calibration data alone, one set of maps.
@@ -52,8 +51,11 @@ def espirit_maps(
         Size ``(ny, nx)`` of the full raster; pixels as in :func:`kspace_to_image`.
     kernel_size : int, optional
         Side of the windows.
-    threshold : float, optional
-        Singular values below this part of the largest one count as noise.
+    threshold : float or "noise", optional
+        Singular values below this part of the largest one count as noise. ``"noise"`` finds it: the
+        lowest quarter of the singular values is matched to those of white noise in windows of the same
+        size, whose largest one is then the limit (but not below 0.001). The data's noise must be
+        white (:func:`prewhiten`) and the signal fill less than three quarters of the windows' space.
     crop : float, optional
         Maps are zero where the eigenvalue is below, 0 to 1. By default it is chosen such that
         99.5 % of the energy of the calibration's own image stays.
@@ -68,7 +70,7 @@ def espirit_maps(
     ------
     ValueError
         If a sample is not finite, the calibration is all zero, has a single coil, is smaller than the
-        kernel or larger than ``shape``, or no pixel lies above ``crop``.
+        kernel or larger than ``shape``, nothing stands out of the noise, or no pixel lies above ``crop``.
 
     Notes
     -----
@@ -93,33 +95,19 @@ def espirit_maps(
     >>> maps.shape, np.abs(maps[:, 16, 20]).round(3)
     ((2, 32, 40), array([0.6, 0.8]))
     """
-    array = complex_image("calibration", calibration, 3)
-    n_coils, *acs = array.shape
-    sizes = _raster(shape, acs)
-    width = count("kernel_size", kernel_size, 2)
-    if min(acs) < width:
-        raise ValueError(f"calibration must hold windows of {width} samples, got shape {array.shape}")
-    if n_coils < 2:
-        raise ValueError(f"calibration must have at least 2 coils, got {n_coils}")
-    if not 0 < positive("threshold", threshold) < 1:
-        raise ValueError(f"threshold must be below 1, got {threshold!r}")
-    if crop is not None and not 0 <= crop <= 1:
-        raise ValueError(f"crop must lie between 0 and 1, got {crop!r}")
-    peak = np.abs(array).max()
-    if peak == 0:
-        raise ValueError("calibration must not be all zero")
-    scaled = array / peak
-    lags = _lag_matrices(scaled, width, threshold)
-    nodes = [_nodes(n, width) for n in sizes]
+    scaled, sizes, width = checked_calibration(calibration, shape, kernel_size, threshold, crop)
+    n_coils = len(scaled)
+    lags = lag_matrices(scaled, width, threshold)
+    nodes = [grid_nodes(n, width) for n in sizes]
     flat = scaled.reshape(n_coils, -1)
     leading = np.linalg.eigh(flat @ flat.conj().T)[1][:, -1]
     vectors, values = _first_eigenvectors(lags, nodes, sizes, leading)
     rows, columns = (_between(at, n) for at, n in zip(nodes, sizes, strict=True))
-    maps = np.empty((n_coils, *sizes), array.dtype)
-    squares, limits = np.empty(sizes, array.real.dtype), np.empty(sizes)
+    maps = np.empty((n_coils, *sizes), scaled.dtype)
+    squares, limits = np.empty(sizes, scaled.real.dtype), np.empty(sizes)
     between_nodes.sized(_WORK * maps.size)(vectors, values, rows, columns, maps, squares, limits)
     length = np.sqrt(squares)
-    level = _automatic_crop(scaled, values, nodes, sizes) if crop is None else crop
+    level = automatic_crop(scaled, values, nodes, sizes) if crop is None else crop
     inside = (limits >= level) & (length > 0)
     if not inside.any():
         raise ValueError(
@@ -173,63 +161,6 @@ def projection_residual(images: npt.ArrayLike, maps: npt.ArrayLike) -> float:
     return float(np.linalg.norm(seen - unit * np.sum(unit.conj() * seen, axis=0))) / norm
 
 
-def _raster(shape: Sequence[int], acs: Sequence[int]) -> tuple[int, int]:
-    sizes = tuple(count("shape", n) for n in shape)
-    if len(sizes) != 2 or any(n < m for n, m in zip(sizes, acs, strict=True)):
-        raise ValueError(f"shape must be two sizes of at least the calibration's {tuple(acs)}, got {sizes}")
-    return sizes[0], sizes[1]
-
-
-def _lag_matrices(calibration: ComplexArray, width: int, threshold: float) -> npt.NDArray[np.complex128]:
-    """The projection on the subspace of windows, summed over equal lags: (lag y, lag x, coil, coil)."""
-    n_coils = len(calibration)
-    n_y, n_x = (n - width + 1 for n in calibration.shape[1:])
-    lines = lines_of(calibration.astype(np.complex128), width, 1, n_y)
-    gram = window_products(lines, width, 1, n_x).conj()
-    signal = _signal_space(gram, threshold**2)
-    parts = (signal @ signal.conj().T).reshape(n_coils, width, width, n_coils, width, width)
-    lags = np.zeros((2 * width - 1, 2 * width - 1, n_coils, n_coils), dtype=np.complex128)
-    for y in range(width):
-        for x in range(width):
-            # lag = own sample minus the other sample: the other one runs backwards
-            lags[y : y + width, x : x + width] += parts[:, y, x, :, ::-1, ::-1].transpose(2, 3, 0, 1)
-    return lags / width**2
-
-
-def _signal_space(gram: npt.NDArray[np.complex128], part: float) -> npt.NDArray[np.complex128]:
-    """Unit eigenvectors, as columns, of the eigenvalues above a part of the largest one.
-
-    All eigenvalues and the wanted vectors of the tridiagonal form take less time than LAPACK's drivers for an
-    interval, which find the eigenvalues one by one. Vectors that are not what they should be are not used.
-    """
-    n = len(gram)
-    reduced, diagonal, beside, factors, _ = lapack.zhetrd(
-        gram, lower=1, lwork=int(lapack.zhetrd_lwork(n, lower=1)[0].real)
-    )
-    values, _ = lapack.dsterf(diagonal, beside)
-    wanted = values[values > part * values[-1]]
-    one_block, its_end = np.ones(n, np.int32), np.zeros(n, np.int32)
-    its_end[0] = n
-    vectors, _ = lapack.dstein(diagonal, beside, wanted, one_block, its_end)
-    images = diagonal[:, None] * vectors
-    images[1:] += beside[:, None] * vectors[:-1]
-    images[:-1] += beside[:, None] * vectors[1:]
-    wrong = np.abs(images - wanted * vectors).max() / values[-1]
-    askew = np.abs(vectors.T @ vectors - np.eye(len(wanted))).max()
-    if not max(wrong, askew) < _ASKEW:
-        return np.asarray(
-            eigh(gram, subset_by_value=(part * values[-1], np.inf), driver="evr", check_finite=False)[1]
-        )
-    found = np.asfortranarray(vectors, np.complex128)
-    found[1:], _, _ = lapack.zunmqr("L", "N", reduced[1:, :-1], factors, found[1:], 64 * len(wanted))
-    return np.asarray(found)
-
-
-def _nodes(n: int, width: int) -> npt.NDArray[np.float64]:
-    """Pixel positions of the coarse grid, first and last pixel included."""
-    return np.linspace(0, n - 1, min(n, max(-(-n // COARSE), NODES_PER_SAMPLE * width)))
-
-
 def _first_eigenvectors(
     lags: npt.NDArray[np.complex128],
     nodes: list[npt.NDArray[np.float64]],
@@ -239,7 +170,7 @@ def _first_eigenvectors(
     """Unit eigenvectors (coil, y, x) of the largest eigenvalue, and that eigenvalue (y, x)."""
     n_lags, _, n_coils, _ = lags.shape
     grid = len(nodes[0]), len(nodes[1])
-    waves = _waves(n_lags, nodes, sizes)
+    waves = waves_at(n_lags, nodes, sizes)
     rows = (waves[0] @ lags.reshape(n_lags, -1)).reshape(grid[0], n_lags, -1)
     matrices = rows.transpose(0, 2, 1).astype(np.complex64) @ waves[1].T.astype(np.complex64)
     vectors, values = np.empty((n_coils, *grid), np.complex64), np.empty(grid)
@@ -254,31 +185,3 @@ def _between(nodes: npt.NDArray[np.float64], n: int) -> tuple[npt.NDArray[np.int
     position = np.arange(n) * (len(nodes) - 1) / max(n - 1, 1)
     before = np.minimum(position.astype(np.int64), max(len(nodes) - 2, 0))
     return before, position - before
-
-
-def _waves(
-    n_samples: int, nodes: list[npt.NDArray[np.float64]], sizes: tuple[int, int]
-) -> list[npt.NDArray[np.complex128]]:
-    """Waves (node, sample) of each axis, from centred samples to the pixels at the nodes."""
-    sample = np.arange(n_samples) - n_samples // 2
-    return [
-        np.exp(2j * np.pi * np.multiply.outer(at - n // 2, sample) / n)
-        for at, n in zip(nodes, sizes, strict=True)
-    ]
-
-
-def _automatic_crop(
-    calibration: ComplexArray,
-    limits: FloatArray,
-    nodes: list[npt.NDArray[np.float64]],
-    sizes: tuple[int, int],
-) -> float:
-    """The highest eigenvalue that keeps the wanted part of the energy of the low-resolution image."""
-    (_, ny, nx), kind = calibration.shape, calibration.dtype
-    window = np.multiply.outer(np.hanning(ny + 2)[1:-1], np.hanning(nx + 2)[1:-1])
-    along_y, along_x = _waves(ny, nodes, sizes)[0], _waves(nx, nodes, sizes)[1]
-    image = along_y.astype(kind) @ (calibration * window).astype(kind) @ along_x.T.astype(kind)
-    energy = np.sum(image.real**2 + image.imag**2, axis=0, dtype=np.float64).ravel()
-    order = np.argsort(-limits, axis=None)
-    kept = np.cumsum(energy[order])
-    return float(limits.ravel()[order[np.searchsorted(kept, KEPT_ENERGY * kept[-1])]])
