@@ -89,6 +89,8 @@ def test_a_gif_shows_every_frame(tmp_path, rng):
         ({"zoom": 2}, "zoom must be a pair"),
         ({"frame_rate_hz": 0.0}, "frame_rate_hz must be positive"),
         ({"zoom": (0, 1)}, "zoom must be at least 1"),
+        ({"zoom": (1, 20000)}, r"zoom must leave 65535 rows and columns at most, got \(1, 20000\)"),
+        ({"frame_rate_hz": 1e-5}, "frame_rate_hz must be at least 0.001526, got 1e-05"),
     ],
 )
 def test_pictures_that_cannot_be(tmp_path, change, message):

@@ -13,6 +13,7 @@ from imgtech._core.validate import count, each, positive, real_image, two
 from imgtech.io.atomic import write_bytes
 
 _LEVELS = 255
+_LARGEST = 65535  # sides and times are stored in 16 bits
 
 
 def write_gif(
@@ -65,6 +66,11 @@ def write_gif(
     low, high = (float(values.min()), float(values.max())) if window is None else each("window", window, 2)
     if window is not None and high <= low:
         raise ValueError(f"window must have black below white, got {window}")
+    hundredths = max(1, round(100 / positive("frame_rate_hz", frame_rate_hz)))
+    if hundredths > _LARGEST:
+        raise ValueError(f"frame_rate_hz must be at least {100 / _LARGEST:.4g}, got {frame_rate_hz}")
+    if max(values.shape[1] * down, values.shape[2] * across) > _LARGEST:
+        raise ValueError(f"zoom must leave {_LARGEST} rows and columns at most, got {zoom}")
     span = high - low if high > low else 1.0
     grey = np.rint(np.clip((values - low) / span, 0, 1) * _LEVELS).astype(np.uint8)
     pictures = [Image.fromarray(f) for f in grey.repeat(down, axis=1).repeat(across, axis=2)]
@@ -74,7 +80,7 @@ def write_gif(
         format="GIF",
         save_all=True,
         append_images=pictures[1:],
-        duration=10 * max(1, round(100 / positive("frame_rate_hz", frame_rate_hz))),
+        duration=10 * hundredths,
         loop=0,
         optimize=False,
     )
