@@ -145,8 +145,8 @@ class ElementLevels:
 
         .. math:: \sigma = \sqrt{\max(S^2 - \overline{u^2}, 0)}
 
-        The uncertainty follows from that of the square; where the 95 % interval of the square holds 0, it is the
-        wider side of that of the root, so that 0 is held.
+        The uncertainty follows from that of the square; where the 95 % interval of the square holds 0, it is
+        the wider side of that of the root, so that 0 is held.
 
         Returns
         -------
