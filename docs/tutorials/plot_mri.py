@@ -66,7 +66,8 @@ for axis, picture, title in zip(
 # %%
 # The root of the sum of squares carries the shading of the coils. With their sensitivities known, the
 # least-squares combination :math:`\sum_c s_c^* m_c / \sum_c |s_c|^2` gives the object's own values: the grey
-# of the brain is 0.2 and the rim 1.
+# of the brain is 0.2 and the rim 1. Where they are not known, ``combine="adaptive"`` finds them in the
+# coil images, up to the shading, and gives a complex image with nearly the best signal-to-noise ratio.
 
 maps = coils.maps(wanted)
 flat = (np.conj(maps) * images).sum(0).real / (np.abs(maps) ** 2).sum(0)

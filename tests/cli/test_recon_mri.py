@@ -135,3 +135,17 @@ def test_an_mr_series_is_written_that_reads_back_and_passes_the_validator(data, 
         if validator := shutil.which("dciodvfy"):
             told = subprocess.run([validator, *folder.iterdir()], capture_output=True, text=True)
             assert "Error" not in told.stderr + told.stdout
+
+
+def test_coils_combine_adaptively_to_the_same_object(data, tmp_path):
+    file = data("mri_raw/siemens_pulseq/05_EPI.dat")
+    result, adaptive = recon(file, tmp_path / "a", "--combine", "adaptive")
+    assert result.exit_code == 0, result.output
+    _, rss = recon(file, tmp_path / "b")
+    bright = rss > 0.3 * np.percentile(rss, 99)
+    assert adaptive.dtype == rss.dtype
+    assert np.median(adaptive[bright] / rss[bright]) == pytest.approx(1.0, abs=0.02)
+    assert np.percentile(adaptive, 5) < np.percentile(rss, 5)  # the floor of noise
+    refused, _ = recon(file, tmp_path / "c", "--combine", "sum")
+    assert refused.exit_code == 2
+    assert "combine must be" in refused.output

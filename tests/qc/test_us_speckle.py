@@ -258,3 +258,12 @@ def test_bad_input_is_refused():
         element_levels(silent)
     with pytest.raises(ValueError, match="depth_mm must hold at least 20 rows, got 0"):
         column_levels(image, GRID, depth_mm=(90.0, 99.0))
+
+
+def test_an_even_probe_is_held_to_be_even():
+    held = 0
+    for seed in range(40):
+        rf = np.random.default_rng(300 + seed).standard_normal((2, 64, 120))
+        low, high = element_levels(rf).non_uniformity().interval(0.95)
+        held += low <= 0 <= high
+    assert held >= 38

@@ -116,6 +116,17 @@ def test_positions_without_signal_take_the_matrix_beside_them():
     assert np.abs(np.vdot(matrices[4], matrices[5])) < 0.9
 
 
+def test_two_virtual_coils_of_a_measured_brain_lose_less_than_one_matrix_for_all(data):
+    """Eight coils, 24 complete lines: 13 % of the energy is lost with one matrix, 1.6 or 3.8 % by GCC."""
+    centre = np.zeros((8, 230, 180), np.complex64)
+    inner = (slice(None), slice(103, 127), slice(78, 102))
+    taper = np.hanning(26)[1:-1]
+    centre[inner] = np.load(data("mri_raw/brain_8ch_undersampled.npy"))[inner] * np.outer(taper, taper)
+    lost = 1 - compress_coils(centre, 2).energy
+    for axis, limit in ((1, 0.02), (2, 0.045)):
+        assert 1 - compress_coils_geometric(centre, 2, axis=axis).energy < limit < 0.4 * lost
+
+
 ONES = np.ones((3, 8, 9))
 
 

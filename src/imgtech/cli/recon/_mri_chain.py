@@ -13,6 +13,7 @@ from imgtech.geometry import ImageGrid, delayed_positions
 from imgtech.io.raw import MriScan
 from imgtech.recon.mri import (
     GhostPhase,
+    adaptive_combine,
     cartesian,
     correct_ghost,
     ghost_phase,
@@ -31,6 +32,7 @@ from imgtech.recon.mri import (
 )
 
 Ghost = Literal["auto", "navigator", "image", "none"]
+Combine = Literal["rss", "adaptive"]
 Partial = Literal["pocs", "homodyne", "zero"]
 Parallel = Literal["auto", "grappa", "spirit"]
 Say = Callable[[str], None]
@@ -48,10 +50,11 @@ def images_of(
     window: str,
     zero_fill: int,
     say: Say,
+    combine: Combine = "rss",
 ) -> npt.NDArray[np.floating]:
-    """Every image of a scan as root sum of squares, ``(image, y, x)``, without readout oversampling."""
+    """Every image of a scan as magnitude, coils combined, ``(image, y, x)``, without readout oversampling."""
     if scan.trajectory is not None:
-        return _gridded(scan, window, zero_fill, say)
+        return _gridded(scan, window, zero_fill, say, combine)
     n_even, spacing = _even_raster(scan, say)
     out = []
     for number, image in enumerate(scan.images):
@@ -72,10 +75,10 @@ def images_of(
                 window=window,
                 zero_fill=(kspace.shape[1] * zero_fill, n_even * zero_fill),
                 crop=(kspace.shape[1] * zero_fill, scan.matrix[1] * zero_fill),
-                combine="rss",
+                combine=combine,
             )
         )
-    return np.stack(out)
+    return np.abs(np.stack(out))
 
 
 def _even_raster(scan: MriScan, say: Say) -> tuple[int, tuple[float, float]]:
@@ -164,7 +167,9 @@ def _text(phase: GhostPhase) -> str:
     return f"{phase.constant_rad:+.3f} rad {phase.slope_rad_per_mm:+.5f} rad/mm"
 
 
-def _gridded(scan: MriScan, window: str, zero_fill: int, say: Say) -> npt.NDArray[np.floating]:
+def _gridded(
+    scan: MriScan, window: str, zero_fill: int, say: Say, combine: Combine
+) -> npt.NDArray[np.floating]:
     """Images of a scan with a trajectory, on the raster of the header."""
     if window != "none":
         raise ValueError(f"--window is for Cartesian scans, and {scan.source} has a trajectory")
@@ -181,8 +186,9 @@ def _gridded(scan: MriScan, window: str, zero_fill: int, say: Say) -> npt.NDArra
             say(f"{scan.readouts.shape[0]} readouts with a trajectory: gridding, weighted as {how}")
         if scan.noise is not None and scan.n_coils > 1:
             kspace = prewhiten(kspace, noise_covariance(scan.noise))
-        out.append(root_sum_of_squares(gridding(kspace, trajectory, grid, density=density)))
-    return np.stack(out)
+        images = gridding(kspace, trajectory, grid, density=density)
+        out.append(adaptive_combine(images) if combine == "adaptive" else root_sum_of_squares(images))
+    return np.abs(np.stack(out))
 
 
 def _calibration(scan: MriScan, image: Mapping[str, int], n_even: int) -> ComplexArray | None:

@@ -39,6 +39,9 @@ def mri(
     parallel: Annotated[
         str, typer.Option(help="Gaps between lines: grappa, spirit, or auto by the pattern.")
     ] = "auto",
+    combine: Annotated[
+        str, typer.Option(help="Coils to one image: rss (root sum of squares) or adaptive.")
+    ] = "rss",
     format: Annotated[
         str, typer.Option(help="What to write: npy, png, npz, tiff, nifti, dicom; several with commas.")
     ] = "npy,png",
@@ -56,11 +59,12 @@ def mri(
         one_of("ghost", ghost, ("auto", "navigator", "image", "none"))
         one_of("partial", partial, ("pocs", "homodyne", "zero"))
         one_of("parallel", parallel, ("auto", "grappa", "spirit"))
+        one_of("combine", combine, ("rss", "adaptive"))
         names = formats(format)
         if zero_fill < 1:
             raise ValueError(f"zero_fill must be at least 1, got {zero_fill}")
         if path.is_dir():
-            _bruker(path, out, window, zero_fill, names, slice_mm)
+            _bruker(path, out, window, zero_fill, combine, names, slice_mm)
             return
         scan = partitions_to_slices(scan_of(path, sequence, fov_mm, typer.echo))
         if scan.notes and "partitions" in scan.notes[-1]:
@@ -73,6 +77,7 @@ def mri(
             window=window,
             zero_fill=zero_fill,
             say=typer.echo,
+            combine=combine,  # type: ignore[arg-type]
         )
         spacing = (scan.spacing_mm[0] / zero_fill, scan.spacing_mm[1] / zero_fill)
         grid = ImageGrid.fft(images.shape[1:], spacing_mm=spacing)
@@ -83,17 +88,18 @@ def mri(
 
 
 def _bruker(
-    path: Path, out: Path, window: str, zero_fill: int, names: list[str], slice_mm: float | None
+    path: Path, out: Path, window: str, zero_fill: int, combine: str, names: list[str], slice_mm: float | None
 ) -> None:
     scan = read_bruker(path)
     ny, nx = scan.kspace.shape[-2:]
-    images = cartesian(
+    combined = cartesian(
         scan.kspace,
         spacing_mm=scan.spacing_mm,
         window=window,
         zero_fill=(ny * zero_fill, nx * zero_fill),
-        combine="rss",
+        combine=combine,
     )
+    images = np.abs(combined)
     spacing = tuple(d / zero_fill for d in scan.spacing_mm)
     grid = ImageGrid.fft(images.shape[1:], spacing_mm=spacing)
     typer.echo(f"{scan.n_coils} coil(s), k-space {ny} x {nx}")

@@ -115,8 +115,12 @@ def adaptive_combine(
 
     Parameters
     ----------
-    images, block, reference_coil, noise_covariance
-        As in :func:`adaptive_maps`.
+    images : array_like
+        Complex images of the coils, as for :func:`adaptive_maps`.
+    block, reference_coil : int, optional
+        As for :func:`adaptive_maps`.
+    noise_covariance : array_like, optional
+        As for :func:`adaptive_maps`.
 
     Returns
     -------

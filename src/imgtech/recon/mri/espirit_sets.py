@@ -57,10 +57,16 @@ def espirit_map_sets(
 
     Parameters
     ----------
-    calibration, shape, kernel_size, threshold
-        As in :func:`espirit_maps`.
+    calibration : array_like
+        As for :func:`espirit_maps`.
+    shape : sequence of int
+        As for :func:`espirit_maps`.
     n_sets : int, optional
         Number of sets, at most the number of coils.
+    kernel_size : int, optional
+        As for :func:`espirit_maps`.
+    threshold : float or "noise", optional
+        As for :func:`espirit_maps`.
     crop : float, optional
         Each set is zero where its own eigenvalue is below, 0 to 1. By default it is chosen such that
         99.5 % of the energy stays that all sets together explain of the calibration's own image, but

@@ -145,6 +145,9 @@ class ElementLevels:
 
         .. math:: \sigma = \sqrt{\max(S^2 - \overline{u^2}, 0)}
 
+        The uncertainty follows from that of the square; where the 95 % interval of the square holds 0, it is
+        the wider side of that of the root, so that 0 is held.
+
         Returns
         -------
         Measurement
@@ -153,12 +156,15 @@ class ElementLevels:
         n = self.level_db.size
         total = float(self.level_db.var(ddof=1))
         noise = float((self.uncertainty_db**2).mean())
-        value, spread = root(total - noise, total * math.sqrt(2 / (n - 1)))
+        square, spread = total - noise, total * math.sqrt(2 / (n - 1))
+        value, uncertainty = root(square, spread)
+        if square > 1.96 * spread:
+            uncertainty = spread / (2 * value)
         return Measurement(
             name="element non-uniformity",
             value=value,
             unit="dB",
-            uncertainty=spread,
+            uncertainty=uncertainty,
             definition=self.definition,
             algorithm=f"{self.algorithm}, non-uniformity-2",
             degrees_of_freedom=float(n - 1),
