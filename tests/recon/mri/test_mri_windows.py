@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgtech.recon.mri._windows import lines_of, window_products
-from imgtech.recon.mri.espirit import _signal_space
+from imgtech.recon.mri._espirit_parts import _signal_space
 
 
 def noise(rng, *shape):
