@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imgtech.recon.mri._windows import lines_of, window_products
 from imgtech.recon.mri._espirit_parts import _signal_space
+from imgtech.recon.mri._windows import lines_of, window_products
 
 
 def noise(rng, *shape):
