@@ -251,7 +251,8 @@ def _fit(
     level = float(np.median(np.abs(y)))
     scale = [1.0, 1.0, 1.0, 1.0, 1.0, 0.1, *np.full(order + 1, max(0.1 * level, 1e-9))]
     soft = length / 8
-    start = [middle - length / 2, middle + length / 2, soft, soft, 0.0, 0.2, *np.zeros(order), float(np.median(y))]
+    tail = [0.2, *np.zeros(order), float(np.median(y))]
+    start = [middle - length / 2, middle + length / 2, soft, soft, 0.0, *tail]
     first = optimize.least_squares(model, start, x_scale=scale, kwargs={"drawn": 0.0}).x
     soft = float(np.clip(np.mean(np.abs(first[2:4])), 0.02 * length, 0.3 * length))
     start = [*first[:2], 0.4 * soft, 0.4 * soft, 3.2 * soft, *first[5:]]
