@@ -10,6 +10,7 @@ from typing import Any
 
 from imgtech._core.validate import one_of
 from imgtech.io import Series, SeriesInfo, list_series, read_series
+from imgtech.qc._continued_series import continued_series
 from imgtech.qc.decision import DecisionRule
 from imgtech.qc.decision import decision_rule as rule_by_name
 from imgtech.qc.limits import read_baselines, with_limits
@@ -295,16 +296,28 @@ _Choice = tuple[str | tuple[str, ...] | None, float | None, tuple[str, ...]]
 def _best(found: tuple[SeriesInfo, ...], known: _Protocol) -> _Choice:
     """UID and echo time of the only stack that fits, or of the parts of one; nothing where several do."""
     fits = _fitting(found, known)
-    if len(found) == 1 or len(fits) > 1:
-        return None, None, ()
-    if len(fits) == 1:
-        return _chosen_with_note(fits[0], found)
-    parts = _parts(found, known)
+    parts = _continued(found, fits, known)
+    if not parts:
+        if len(found) == 1 or len(fits) > 1:
+            return None, None, ()
+        if len(fits) == 1:
+            return _chosen_with_note(fits[0], found)
+        parts = _parts(found, known)
     if not parts:
         return None, None, ()
     uids = tuple(dict.fromkeys(p.tags.series_uid or "" for p in parts))
     numbers = ", ".join(p.tags.series_number or "without a number" for p in parts)
     return uids, parts[0].tags.echo_time_ms, (f"the slices of series {numbers} are taken as one scan",)
+
+
+def _continued(
+    found: tuple[SeriesInfo, ...], fits: tuple[SeriesInfo, ...], known: _Protocol
+) -> tuple[SeriesInfo, ...]:
+    """Series whose slices go on or interleave, if together they are what the protocol takes."""
+    parts = () if known.in_time else continued_series(found, fits)
+    low, high = known.n_images
+    right = bool(parts) and parts[0].modality in known.modalities
+    return parts if right and low <= sum(p.n_images for p in parts) <= high else ()
 
 
 def _chosen_with_note(info: SeriesInfo, found: tuple[SeriesInfo, ...]) -> _Choice:
