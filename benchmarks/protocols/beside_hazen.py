@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--peer-python", required=True)
     parser.add_argument("--values", nargs="*", metavar="SERIES")
     options = parser.parse_args()
+    options.data = options.data.resolve()
     peer = Peer(options.peer_python, "worker_hazen.py", "hazen")
     if options.values is not None:
         file = RESULTS / "protocols_hazen_values.json"

@@ -14,6 +14,7 @@ from pathlib import Path
 os.environ.setdefault("MPLBACKEND", "Agg")
 warnings.filterwarnings("ignore")
 answers, sys.stdout = sys.stdout, sys.stderr
+os.chdir(tempfile.mkdtemp())  # the peer writes a log where it is
 
 from hazenlib.logger import logger  # noqa: E402
 
