@@ -22,6 +22,8 @@ class SeriesTags:
     ----------
     series_uid, series_number, series_description : str, optional
         Identity of the series.
+    frame_of_reference_uid : str, optional
+        Series with the same one share their coordinates.
     manufacturer, model, station, software : str, optional
         The scanner.
     study_date : str, optional
@@ -47,6 +49,7 @@ class SeriesTags:
     series_uid: str | None = None
     series_number: str | None = None
     series_description: str | None = None
+    frame_of_reference_uid: str | None = None
     manufacturer: str | None = None
     model: str | None = None
     station: str | None = None
@@ -93,6 +96,10 @@ class SeriesInfo:
         Scanner and acquisition.
     files : tuple of pathlib.Path
         The files, in the order of their names.
+    orientation : tuple of float or None
+        Direction cosines of a row and of a column, patient coordinates.
+    component : str
+        ``"M"`` for magnitude, ``"P"``, ``"R"`` or ``"I"`` for phase, real or imaginary part of an MR signal.
     """
 
     modality: str
@@ -103,6 +110,13 @@ class SeriesInfo:
     transfer_syntax: str
     tags: SeriesTags
     files: tuple[Path, ...]
+    orientation: tuple[float, ...] | None = None
+    component: str = "M"
+
+    @property
+    def plane(self) -> str | None:
+        """``"sagittal"``, ``"coronal"`` or ``"axial"``, whichever is nearest; None where unknown."""
+        return None if self.orientation is None else plane_of(self.orientation)
 
     def __str__(self) -> str:
         number = self.tags.series_number or "without number"
@@ -183,9 +197,20 @@ class Series(ArrayValue):
         return ImageGrid(shape=self.pixels.shape[1:], spacing_mm=self.spacing_mm)
 
     @property
+    def plane(self) -> str:
+        """``"sagittal"``, ``"coronal"`` or ``"axial"``, whichever is nearest."""
+        return plane_of(self.orientation)
+
+    @property
     def normal(self) -> npt.NDArray[np.float64]:
         """Direction in which the slice positions grow: row direction cross column direction."""
         return np.cross(self.orientation[:3], self.orientation[3:])
+
+
+def plane_of(orientation: tuple[float, ...]) -> str:
+    """Plane of the patient that images with these direction cosines are nearest to."""
+    normal = np.cross(orientation[:3], orientation[3:])
+    return ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(normal)))]
 
 
 def series_from_grid(

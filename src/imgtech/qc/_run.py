@@ -14,6 +14,7 @@ from imgtech.qc.decision import DecisionRule
 from imgtech.qc.decision import decision_rule as rule_by_name
 from imgtech.qc.limits import read_baselines, with_limits
 from imgtech.qc.protocols._acr_mri_limits import EDITIONS as ACR_MRI_EDITIONS
+from imgtech.qc.protocols._acr_mri_scan import find_phantom
 from imgtech.qc.protocols.acr_ct import ACR_CT_EDITIONS, acr_ct
 from imgtech.qc.protocols.acr_mri_large import acr_mri_large
 from imgtech.qc.protocols.acr_mri_medium import acr_mri_medium
@@ -40,19 +41,26 @@ from imgtech.qc.site_phantom import read_site_phantom
 
 @dataclass(frozen=True, kw_only=True)
 class _Protocol:
-    """``measure`` is called with the scan, ``edition`` and, where it takes them, ``repeat`` and settings."""
+    """``measure`` is called with the scan, ``edition`` and, where it takes them, ``repeat`` and settings.
+
+    ``find`` raises a ValueError where a series does not show the phantom; it chooses between several.
+    """
 
     editions: tuple[str, ...]
     modalities: tuple[str, ...]
     n_images: tuple[int, int]
     measure: Callable[..., Report]
     takes_repeat: bool = False
+    takes_localizer: bool = False
+    find: Callable[[Series], object] | None = None
     in_time: bool = False
     settings: tuple[str, ...] = ()
     takes_phantom: bool = False
 
 
 _STACK = (5, 10_000)
+_FEWEST_SLICES = 4
+_MOST_SAGITTAL = 60
 _PROTOCOLS = {
     "acr-mri-large": _Protocol(
         editions=ACR_MRI_EDITIONS["large"],
@@ -60,6 +68,8 @@ _PROTOCOLS = {
         n_images=(11, 11),
         measure=acr_mri_large,
         takes_repeat=True,
+        takes_localizer=True,
+        find=partial(find_phantom, model="large"),
     ),
     "acr-mri-medium": _Protocol(
         editions=ACR_MRI_EDITIONS["medium"],
@@ -67,6 +77,8 @@ _PROTOCOLS = {
         n_images=(11, 11),
         measure=acr_mri_medium,
         takes_repeat=True,
+        takes_localizer=True,
+        find=partial(find_phantom, model="medium"),
     ),
     "mr-snr-nema": _Protocol(
         editions=MR_SNR_EDITIONS,
@@ -193,15 +205,18 @@ def run(
     decision_rule: str | DecisionRule = "simple-acceptance",
     baselines: str | Path | None = None,
     repeat: str | Path | None = None,
+    localizer: str | Path | None = None,
     settings: Mapping[str, float] | None = None,
     phantom: str | Path | None = None,
 ) -> Report:
     """Read a scan and measure it by a phantom protocol.
 
-    Where a folder holds several series, the one with the modality and the number of images that the
-    protocol expects is taken; if there is more than one of those, ``series`` (and ``echo_time_ms``, for a
-    double echo) must choose. Where the protocol can use the same scan twice, the two only series that fit are
-    taken for the scan and its repetition if they have the same description.
+    Where a folder holds several stacks of images, also of one series, the one with the modality and the
+    number of images that the protocol expects is taken. If several fit, or none, the ACR MRI protocols look
+    into the stacks and take the one that shows the phantom; if there is more than one of those, ``series``
+    (and ``echo_time_ms``, for a double echo) must choose. Where the protocol can use the same scan twice, the two
+    only series that fit are taken for the scan and its repetition if they have the same description. Where
+    it can use a sagittal localizer, that is taken from the same folder. The notes say what was chosen.
 
     Parameters
     ----------
@@ -221,6 +236,9 @@ def run(
         A site's own limits, see :func:`imgtech.qc.limits.read_baselines`; they replace those of the edition.
     repeat : str or pathlib.Path, optional
         File or folder of the same scan once more, for protocols that take the noise from two scans.
+    localizer : str or pathlib.Path, optional
+        File or folder of the sagittal localizer, where it does not lie in the same folder, for protocols that
+        measure a length on it.
     settings : mapping of str to float, optional
         Numbers that the files do not tell, by the name of the argument of the protocol's function, such as
         ``phantom_speed_m_s``.
@@ -266,50 +284,108 @@ def run(
         if name not in known.settings:
             takes = ", ".join(known.settings) or "no settings"
             raise ValueError(f"settings must not hold {name!r}: {protocol} takes {takes}")
-    pair: tuple[SeriesInfo, ...] = ()
-    if series is None and echo_time_ms is None:
-        found = list_series(path)
-        pair = _same_twice(found, known) if repeat is None else ()
-        wanted, echo_time_ms, said = _chosen_with_note(pair[0], found) if pair else _best(found, known)
-    else:
-        wanted, said = series, ()
-
-    def read(place: str | Path, series: str | tuple[str, ...] | None, echo_time_ms: float | None) -> Series:
-        return read_series(
-            place, series=series, echo_time_ms=echo_time_ms, allow_gaps=True, repeats=known.in_time
+    if localizer is not None and not known.takes_localizer:
+        raise ValueError(
+            f"localizer must not be given: {protocol} has no use for a sagittal localizer, got {localizer}"
         )
-
-    scan = read(path, wanted, echo_time_ms)
-    scan = replace(scan, notes=(*said, *scan.notes))
+    found = list_series(path)
+    asked = _asked_for(found, series, echo_time_ms)
+    everything = series is None and echo_time_ms is None
+    pair = _same_twice(found, known) if everything and repeat is None else ()
+    wanted, said = _with_note(pair[0], found) if pair else _best(path, asked, known)
+    if wanted is None:
+        scan = read_series(
+            path, series=series, echo_time_ms=echo_time_ms, allow_gaps=True, repeats=known.in_time
+        )
+    else:
+        scan = read_series(path, series=wanted, allow_gaps=True, repeats=known.in_time)
     if pair:
-        more["repeat"] = read(path, *_chosen(pair[1]))
+        more["repeat"] = read_series(path, series=pair[1], allow_gaps=True, repeats=known.in_time)
     elif repeat is not None:
-        more["repeat"] = read(repeat, None, None)
+        again, _ = _best(repeat, _asked_for(list_series(repeat), None, None), known)
+        more["repeat"] = read_series(repeat, series=again, allow_gaps=True, repeats=known.in_time)
+    if known.takes_localizer:
+        more["localizer"], passed_over = _localizers(path if localizer is None else localizer, scan, known)
+        said = (*said, *passed_over)
+        if localizer is not None and not more["localizer"]:
+            raise ValueError(f"localizer must hold a sagittal MR image, got {localizer}")
+    scan = replace(scan, notes=(*said, *scan.notes))
     report = known.measure(scan, edition=chosen, **more)
     return (report if own is None else with_limits(report, own)).decided_by(rule)
 
 
-_Choice = tuple[str | tuple[str, ...] | None, float | None, tuple[str, ...]]
+_Wanted = SeriesInfo | tuple[SeriesInfo, ...] | None
 
 
-def _best(found: tuple[SeriesInfo, ...], known: _Protocol) -> _Choice:
-    """UID and echo time of the only stack that fits, or of the parts of one; nothing where several do."""
+def _asked_for(
+    found: tuple[SeriesInfo, ...], series: str | None, echo_time_ms: float | None
+) -> tuple[SeriesInfo, ...]:
+    """Stacks of images of the series and the echo that were asked for."""
+    return tuple(
+        s
+        for s in found
+        if s.n_images
+        and (series is None or series in (s.tags.series_number, s.tags.series_uid))
+        and (echo_time_ms is None or abs((s.tags.echo_time_ms or 0.0) - echo_time_ms) < 0.05)
+    )
+
+
+def _best(
+    path: str | Path, found: tuple[SeriesInfo, ...], known: _Protocol
+) -> tuple[_Wanted, tuple[str, ...]]:
+    """The only stack that fits or shows the phantom, or the parts of one; nothing where several do."""
+    if len(found) == 1:
+        return found[0], ()
     fits = _fitting(found, known)
-    if len(found) == 1 or len(fits) > 1:
-        return None, None, ()
-    if len(fits) == 1:
-        return _chosen_with_note(fits[0], found)
-    parts = _parts(found, known)
-    if not parts:
-        return None, None, ()
-    uids = tuple(dict.fromkeys(p.tags.series_uid or "" for p in parts))
-    numbers = ", ".join(p.tags.series_number or "without a number" for p in parts)
-    return uids, parts[0].tags.echo_time_ms, (f"the slices of series {numbers} are taken as one scan",)
+    parts = () if fits else _parts(found, known)
+    if parts:
+        numbers = ", ".join(p.tags.series_number or "without a number" for p in parts)
+        return parts, (f"the slices of series {numbers} are taken as one scan",)
+    right = tuple(s for s in found if s.modality in known.modalities)
+    long = tuple(s for s in right if s.n_images >= _FEWEST_SLICES)
+    if known.find is not None and (len(fits) != 1 or len(long) > 1):
+        shown = tuple(s for s in long if _shows(path, s, known.find))
+        fits = tuple(s for s in fits if s in shown) or shown
+        if len(fits) > 1:
+            names = "; ".join(_named(s) for s in fits)
+            raise ValueError(f"{path} holds {len(fits)} stacks that show the phantom, choose one: {names}")
+        if len({s.plane for s in right}) > 1 and not long:  # a three-plane localizer, refused by name
+            return max(right, key=lambda s: s.n_images), ()
+    return _with_note(fits[0], found) if len(fits) == 1 else (None, ())
 
 
-def _chosen_with_note(info: SeriesInfo, found: tuple[SeriesInfo, ...]) -> _Choice:
-    note = f"of {len(found)} stacks of images, {info} is measured" if len(found) > 1 else ""
-    return info.tags.series_uid, info.tags.echo_time_ms, (note,) if note else ()
+def _shows(path: str | Path, info: SeriesInfo, find: Callable[[Series], object]) -> bool:
+    try:
+        find(read_series(path, series=info, allow_gaps=True))
+    except ValueError:
+        return False
+    return True
+
+
+def _localizers(place: str | Path, scan: Series, known: _Protocol) -> tuple[list[Series], tuple[str, ...]]:
+    """Sagittal magnitude images beside the scan, and notes on those that cannot be read."""
+    read, notes = [], []
+    for info in list_series(place):
+        fits = info.modality in known.modalities and 0 < info.n_images <= _MOST_SAGITTAL
+        if not fits or info.plane != "sagittal" or info.component != "M":
+            continue
+        try:
+            one = read_series(place, series=info, allow_gaps=True)
+        except ValueError as error:
+            notes.append(f"{info} is no localizer: {error}")
+        else:
+            if not (one.tags.series_uid == scan.tags.series_uid and one.orientation == scan.orientation):
+                read.append(one)
+    return read, tuple(notes)
+
+
+def _named(info: SeriesInfo) -> str:
+    return f"{info}, {info.plane}" if info.plane else str(info)
+
+
+def _with_note(info: SeriesInfo, found: tuple[SeriesInfo, ...]) -> tuple[_Wanted, tuple[str, ...]]:
+    note = f"of {len(found)} stacks of images, {_named(info)} is measured" if len(found) > 1 else ""
+    return info, (note,) if note else ()
 
 
 def _parts(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
@@ -321,7 +397,8 @@ def _parts(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo,
 
     def kind(info: SeriesInfo) -> tuple[object, ...]:
         name = _without_number(info.tags.series_description or info.tags.protocol_name or "")
-        return info.shape, info.spacing_mm, info.tags.echo_time_ms, info.tags.sequence_name, name
+        turned = None if info.orientation is None else tuple(round(c, 3) + 0.0 for c in info.orientation)
+        return info.shape, info.spacing_mm, info.tags.echo_time_ms, info.tags.sequence_name, name, turned
 
     groups: dict[tuple[object, ...], list[SeriesInfo]] = {}
     for info in short:
@@ -354,7 +431,3 @@ def _without_number(name: str) -> str:
 def _fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
     low, high = known.n_images
     return tuple(s for s in found if s.modality in known.modalities and low <= s.n_images <= high)
-
-
-def _chosen(info: SeriesInfo) -> tuple[str | None, float | None]:
-    return info.tags.series_uid, info.tags.echo_time_ms
