@@ -153,7 +153,7 @@ def test_what_is_no_localizer_is_an_error_of_the_length_alone(axial: Series) -> 
         ),
         (
             dataclasses.replace(straight, spacing_mm=(1.6, 1.6)),
-            r"2\d\d mm long in its middle, not 138 to 158 mm",
+            r"18\d mm long in its middle, not 138 to 158 mm",
         ),
         (covered.series(twin, upright, rng), "too little of the ends is free|an end that something covers"),
     ):

@@ -163,6 +163,7 @@ def _split(group: list[tuple[Path, Dataset]]) -> list[_Stack]:
 
 def _info(files: list[Path], dataset: Dataset, members: list[Frame]) -> SeriesInfo:
     syntax = dataset.file_meta.get("TransferSyntaxUID")
+    corners = tuple(frame.position_mm for frame in members if frame.position_mm is not None)
     return SeriesInfo(
         modality=str(dataset.get("Modality", "")),
         kind=dataset.SOPClassUID.name,
@@ -172,7 +173,10 @@ def _info(files: list[Path], dataset: Dataset, members: list[Frame]) -> SeriesIn
         transfer_syntax=syntax.name if syntax else "unknown",
         tags=tags(dataset),
         files=tuple(files),
+        frame_of_reference=str(dataset.get("FrameOfReferenceUID") or "") or None,
         orientation=members[0].orientation if members else None,
+        corners_mm=corners if len(corners) == len(members) else (),
+        slice_thickness_mm=members[0].thickness_mm if members else None,
         component=members[0].component if members else "M",
     )
 

@@ -96,9 +96,15 @@ class SeriesInfo:
         Scanner and acquisition.
     files : tuple of pathlib.Path
         The files, in the order of their names.
-    orientation : tuple of float or None
+    frame_of_reference : str or None, optional
+        UID of the frame in which the places hold; the same for series between which nothing was moved.
+    orientation : tuple of float or None, optional
         Direction cosines of a row and of a column, patient coordinates.
-    component : str
+    corners_mm : tuple of tuple of float, optional
+        Patient coordinates of the centre of the first pixel of each image; empty if one does not say it.
+    slice_thickness_mm : float or None, optional
+        Nominal thickness.
+    component : str, optional
         ``"M"`` for magnitude, ``"P"``, ``"R"`` or ``"I"`` for phase, real or imaginary part of an MR signal.
     """
 
@@ -110,7 +116,10 @@ class SeriesInfo:
     transfer_syntax: str
     tags: SeriesTags
     files: tuple[Path, ...]
+    frame_of_reference: str | None = None
     orientation: tuple[float, ...] | None = None
+    corners_mm: tuple[tuple[float, ...], ...] = ()
+    slice_thickness_mm: float | None = None
     component: str = "M"
 
     @property

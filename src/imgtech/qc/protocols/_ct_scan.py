@@ -84,6 +84,10 @@ class CTScan:
         y, x = self.pose(indices).to_image_mm(*point)
         return float(y), float(x)
 
+    def places(self, indices: Indices, point: tuple[float, float]) -> list[tuple[float, float]]:
+        """Image position of a point of the drawing in each of some slices."""
+        return [self.place(indices[k : k + 1], point) for k in range(len(indices))]
+
 
 def cropped(
     series: Series, axis: Axis, middle_mm: float, half_mm: float

@@ -130,6 +130,19 @@ def scatter_in(scan: CTScan, field: UniformField, radius_mm: float) -> DiskScatt
     )
 
 
+@lru_cache(maxsize=32)
+def scatter_of_slices(scan: CTScan, field: UniformField, radius_mm: float) -> DiskScatter:
+    """Scatter of the means of disks in single slices of the module."""
+    indices = all_slices(scan, field)
+    return pooled_scatter(
+        [scan.pixels[i].astype(np.float64) for i in indices],
+        scan.grid,
+        [scan.place(np.array([i]), (0.0, 0.0)) for i in indices],
+        field.radius_mm,
+        radius_mm,
+    )
+
+
 def _centre(scan: CTScan, field: UniformField) -> Measurement:
     indices = uniform_slices(scan, field)
     region = disk_region(scan.grid, center_mm=scan.place(indices, (0.0, 0.0)), radius_mm=field.roi_mm)
@@ -243,13 +256,7 @@ def _frequency(scan: CTScan, field: UniformField, which: str) -> Measurement:
 def _detectable(scan: CTScan, field: UniformField) -> Measurement:
     """2 x 1.645 standard deviations of the means of disks in single slices."""
     indices = all_slices(scan, field)
-    scatter = pooled_scatter(
-        [scan.pixels[i].astype(np.float64) for i in indices],
-        scan.grid,
-        [scan.place(np.array([i]), (0.0, 0.0)) for i in indices],
-        field.radius_mm,
-        DETECT_MM / 2,
-    )
+    scatter = scatter_of_slices(scan, field, DETECT_MM / 2)
     value = 2 * ONE_SIDED_95 * scatter.deviation_hu
     return Measurement(
         name="lowest detectable contrast",
