@@ -191,7 +191,8 @@ class Series(ArrayValue):
         if pixels.ndim != 3 or pixels.size == 0:
             raise ValueError(f"pixels must be a stack (slice, y, x), got shape {pixels.shape}")
         if not np.isfinite(pixels).all():
-            raise ValueError("pixels must be finite")
+            where = tuple(int(k) for k in np.argwhere(~np.isfinite(pixels))[0])
+            raise ValueError(f"pixels must be finite, got {pixels[where]} at index {where}")
         if positions.shape != pixels.shape[:1]:
             raise ValueError(
                 f"positions_mm must name each of the {pixels.shape[0]} slices, got shape {positions.shape}"
