@@ -196,3 +196,58 @@ def test_the_twins_are_not_square() -> None:
         assert grid.shape[0] != grid.shape[1]
         assert grid.spacing_mm[0] != grid.spacing_mm[1]
     assert four_slits(separation_mm=90.0).facts["separation"] == 90.0
+
+
+@pytest.mark.parametrize("left", [0.0, 0.3])
+def test_a_dead_photomultiplier_inside_the_field_is_no_edge(left: float) -> None:
+    """Pixels below 75 % of the middle are dropped at the edge alone: a hole of 50 mm stays and fails."""
+    rng = np.random.default_rng(9)
+    field = gamma_field(FLOOD_GRID, counts=1500.0)
+    y, x = FLOOD_GRID.coordinates_mm
+    field[np.hypot(y[:, None] - 40, x + 70) < 25] *= left
+    report = gamma_flood(one_image(rng.poisson(field), FLOOD_GRID))
+    for label in ("UFOV", "CFOV"):
+        index = report[f"integral uniformity {label}"]
+        # the middle of the hole against the rest: 100 (1 - left) / (1 + left), noise on top
+        assert index.value == pytest.approx(100 * (1 - left) / (1 + left), abs=3.0)
+    assert not any("left out at its edge" in note for note in report.notes)
+
+
+def test_a_dark_strip_at_the_edge_is_left_out_and_said() -> None:
+    rng = np.random.default_rng(10)
+    field = gamma_field(FLOOD_GRID, counts=1500.0)
+    lit = np.flatnonzero(field.max(axis=0) > 700)
+    field[:, lit[0] : lit[0] + 22] *= 0.7
+    report = gamma_flood(one_image(rng.poisson(field), FLOOD_GRID))
+    assert report["integral uniformity UFOV"].value < 5
+    note = next(n for n in report.notes if "left out at its edge" in n)
+    assert 3 < float(note.split("; ")[1].split(" %")[0]) < 12
+
+
+def test_counts_that_scatter_otherwise_widen_what_has_the_noise_taken_off() -> None:
+    """Scaled counts are no counts: the intervals still hold the truth, and a note says why they are wide."""
+    series, truth = drawn_flood(np.random.default_rng(21), 800.0)
+    report = gamma_flood(dataclasses.replace(series, pixels=0.37 * series.pixels))
+    for label in ("UFOV", "CFOV"):
+        m = report[f"differential uniformity {label}, noise taken off"]
+        low, high = m.interval(0.95)
+        assert low < truth[m.name] < high
+    assert any("counts of neighbours scatter 0.37 times" in note for note in report.notes)
+    assert not any("scatter" in note for note in gamma_flood(series).notes)
+    bars, truth = drawn_bars(np.random.default_rng(22), 80.0)
+    scaled = gamma_bars(dataclasses.replace(bars, pixels=0.6 * bars.pixels))
+    for k in (1, 2, 3):
+        low, high = scaled[f"MTF bars {k}"].interval(0.95)
+        assert low < truth[f"MTF bars {k}"] < high
+
+
+def test_a_dead_row_behind_bars_is_refused_by_its_number() -> None:
+    series, _ = drawn_bars(np.random.default_rng(23), 40.0)
+    pixels = series.pixels.copy()
+    pixels[0, 251:253] = 0.0
+    with pytest.raises(ValueError, match="series must hold no dead line, but row 251 has no counts"):
+        gamma_bars(dataclasses.replace(series, pixels=pixels))
+    pixels = series.pixels.copy()
+    pixels[0, :, 301] = 0.0
+    with pytest.raises(ValueError, match="but column 301 has no counts"):
+        gamma_bars(dataclasses.replace(series, pixels=pixels))

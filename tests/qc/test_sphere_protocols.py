@@ -124,3 +124,19 @@ def test_the_real_jaszczak_tomogram(data) -> None:
     assert np.all(np.diff(contrasts) < 0)
     assert contrasts[0] > 50
     assert math.isclose(report["roll"].value, -10, abs_tol=4)
+
+
+@pytest.mark.parametrize(
+    ("draw", "noise", "measure"), [(drawn_pet, 0.1, pet_nema_iq), (drawn_jaszczak, 0.05, gamma_jaszczak)]
+)
+def test_an_empty_slice_between_lit_ones_is_refused(draw, noise, measure) -> None:
+    """It would lower the contrast of every sphere that its neighbours share in."""
+    series, _ = draw(np.random.default_rng(5), noise)
+    pixels = series.pixels.copy()
+    pixels[19] = 0.0
+    with pytest.raises(ValueError, match="no empty slice between lit ones, got image 20"):
+        measure(dataclasses.replace(series, pixels=pixels))
+    pixels = series.pixels.copy()
+    pixels[:2] = pixels[-2:] = 0.0
+    whole = measure(dataclasses.replace(series, pixels=pixels))
+    assert [m.name for m in whole.measurements if m.error] == []
