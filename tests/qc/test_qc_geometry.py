@@ -254,8 +254,7 @@ def test_noise_in_the_fitted_ripple_counts_in_the_diameter(rng: np.random.Genera
                 for turn in (0.0, math.pi)]  # fmt: skip
         both = sum(rim.ripple[end & rim.sound].mean(axis=0) for end in ends)
         seen = rim.ripple[rim.sound]
-        alike = (2 * 0.002 * 1.1) ** 2 + (2 * rim.ringing_mm) ** 2
-        by_noise = (without - alike) / 2  # of one sector of ten rays
+        by_noise = (without - (2 * rim.ringing_mm) ** 2) / 2  # of one sector of ten rays
         gain = 10 * both @ np.linalg.inv(seen.T @ seen) @ both
         assert whole - without == pytest.approx(by_noise * gain, rel=1e-6, abs=1e-12)
         most = max(most, gain)

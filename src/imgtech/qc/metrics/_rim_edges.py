@@ -28,6 +28,7 @@ _LOBE_PX = (
     0.6  # a rectified lobe moves the edge of a disk in k-space by 0.004 to 0.010 pixel without a window
 )
 _NO_LOBE = 0.008
+_REST_PX = (0.001, 0.0025)  # off without noise: k-space with a window, and sharp disks of pixel means
 _WEAK = 0.5
 _NEIGHBOURS = 9
 _COMPANY = 0.75
@@ -86,7 +87,9 @@ def fine_edges(
     if not magnitude:
         change += _window_mean(profiles, r, edge + air[0] + pixel, edge + air[1] + pixel) - outside
     ringing = abs(float(np.median((change / 2 / slope)[found]))) / 2 if found.any() else 0.0
-    if rectified and spread < _SHARP_PX * pixel:
+    sharp = spread < _SHARP_PX * pixel
+    ringing = math.hypot(ringing, _REST_PX[sharp] * pixel)
+    if rectified and sharp:
         lobe = _lobe(profiles, r, edge, found, pixel, contrast)
         ringing = math.hypot(ringing, _LOBE_PX * pixel * max(lobe - _NO_LOBE, 0.0))
     edge = edge + spread**2 * (1 / (2 * radius) + shade / np.where(found, contrast, np.inf))

@@ -20,7 +20,6 @@ _DEFINITION = Source(
     clause="1 Geometric accuracy",
     verified=False,
 )
-_EDGE_SHIFT_PX = 0.002  # what remains without noise: k-space with a window 0.001, pixel means 0.002
 
 
 def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians(5.0)) -> Measurement:
@@ -32,9 +31,8 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
 
     The uncertainty combines the scatter of such sectors from those beside them, which holds the noise with
     its correlation, what that noise does to the fitted ripple of the pixel grid, and what moves both ends
-    alike: the choice of the two levels (``level_mm`` and ``ringing_mm`` of the rim) and 0.002 pixel at each
-    end that remains without noise. Where the edge is hidden, it is the standard deviation of the sound points
-    about the fitted rim instead of the scatter.
+    alike, the choice of the two levels (``level_mm`` and ``ringing_mm`` of the rim). Where the edge is hidden
+    it is the standard deviation of the sound points about the fitted rim instead of the scatter.
 
     Parameters
     ----------
@@ -87,7 +85,7 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
         variances.append(by_noise)
         ripple += rim.ripple[sound].mean(axis=0)
     variances.append(by_noise * _ripple_gain(rim, ripple, half))
-    variances += [sum(levels) ** 2, (2 * rim.ringing_mm) ** 2, (2 * _EDGE_SHIFT_PX * rim.pixel_mm) ** 2]
+    variances += [sum(levels) ** 2, (2 * rim.ringing_mm) ** 2]
     details: dict[str, float | str] = {"angle_deg": math.degrees(angle) % 360}
     if hidden:
         places = ", ".join(f"{h:.0f} degrees" for h in hidden)

@@ -93,7 +93,7 @@ def measure_acr_mri(series: Series, *, model: str, repeat: Series | None, editio
 def _items(scan: Scan, sheets: dict[int, Sheet | str], repeat: Series | None) -> Iterator[Item]:
     for role, name, degrees in _DIAMETERS:
         yield _item(
-            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-4",
+            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-5",
             partial(_diameter, scan, role, degrees),
         )  # fmt: skip
     for way, upper in DIRECTIONS.items():
