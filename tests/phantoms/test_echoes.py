@@ -15,6 +15,7 @@ from imgtech.geometry import (
     SphericalWaves,
 )
 from imgtech.phantoms import GaussianPulse, Scatterers, speckle, wires
+from imgtech.phantoms.echoes import pulse_series
 
 PROBE = LinearArray(n_elements=11, pitch_mm=0.37, center_mm=1.3)
 WAVES = PlaneWaves.from_degrees(
@@ -192,3 +193,44 @@ def test_echoes_in_space_come_after_the_way_there_and_back():
         probe, Photoacoustic(sampling_hz=20e6), pulse=PULSE, n_samples=600, sound_speed_m_s=1500
     )
     assert sound[0, 0].argmax() == pytest.approx(13 / 1.5 * 20, abs=0.51)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-12)])
+@pytest.mark.parametrize(("sampling_hz", "n_samples"), [(23e6, 230), (6.1e6, 80)])
+def test_a_crowd_of_scatterers_is_the_sum_of_its_parts(rng, dtype, tolerance, sampling_hz, n_samples):
+    """Many points take another way through bins; the sum over small groups, each pulse by itself, tells."""
+    n = 1600
+    cloud = Scatterers(rng.uniform((3, -6), (19, 8), (n, 2)), rng.standard_normal(n))
+    waves = PlaneWaves.from_degrees(
+        [-11, 4], sampling_hz=sampling_hz, start_s=[7e-6, 7.5e-6], pulse_delay_s=0.4e-6
+    )
+    probe = ElementArray(
+        positions_mm=[[0.0, -1.1], [0.2, 0.4], [0.5, 2.9]],
+        normals=[[1.0, 0.0], [0.96, 0.28], [0.8, 0.6]],
+        element_width_mm=0.4,
+    )
+    more = {"spreading": True, "directivity": "soft", "sound_speed_m_s": 1480, "dtype": dtype}
+    whole = cloud.echoes(probe, waves, pulse=PULSE, n_samples=n_samples, **more)
+    parts = [
+        Scatterers(cloud.positions_mm[k : k + 20], cloud.amplitudes[k : k + 20]).echoes(
+            probe, waves, pulse=PULSE, n_samples=n_samples, **more
+        )
+        for k in range(0, n, 20)
+    ]
+    expected = np.sum(parts, axis=0, dtype=np.float64)
+    assert np.abs(whole[:, :, -9:]).max() > 0.05 * np.abs(whole).max()  # echoes run on beyond both ends
+    assert np.abs(whole[:, :, :9]).max() > 0.05 * np.abs(whole).max()
+    np.testing.assert_allclose(whole, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+    assert not (whole == expected.astype(dtype)).all()  # or both went the same way
+
+
+@pytest.mark.parametrize("sampling_hz", [5.3e6, 12e6, 61e6])
+@pytest.mark.parametrize("reach", [6.5, 8.5])
+def test_the_power_series_of_a_pulse_is_the_pulse(sampling_hz, reach):
+    step, table = pulse_series(PULSE, sampling_hz, reach)
+    f = np.linspace(-0.5, 0.5, 41)
+    bins = np.arange(len(table)) - len(table) // 2
+    series = table @ f ** np.arange(table.shape[1])[:, None]
+    expected = PULSE.waveform((bins[:, None] - f) / (step * sampling_hz))
+    np.testing.assert_allclose(series, expected, rtol=0, atol=2 * np.exp(-(reach**2) / 2) + 2e-15)
+    assert (bins[-1] - 0.5) / (step * sampling_hz) >= reach * PULSE.sigma_s

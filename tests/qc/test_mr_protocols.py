@@ -85,6 +85,27 @@ def test_plates_and_rods_are_measured_at_any_turn(degrees: float, stretch: float
     assert abs(report["shear"].value) < 4 * report["shear"].uncertainty
 
 
+def test_rods_beside_the_rim_lie_where_they_are(rng: np.random.Generator) -> None:
+    """At a scale of 1.01 the ring around a corner rod reaches beyond the water."""
+    scan = dataclasses.replace(SCAN, placement=Placement(center_mm=(3.3, -4.6), roll_rad=0.9), sigma=4.0)
+    report = mr_magnet(single_images(scan, plates_twin(stretch=1.01), rng)[0])
+    for way in ("along", "across"):
+        for line in ("first", "second", "third"):
+            m = report[f"distance {way} the plates, {line} line"]
+            assert abs(m.value - 121.2) < 0.035
+            assert m.uncertainty < 0.025
+        assert abs(report[f"scale {way} the plates"].value - 1.0) < 0.025
+
+
+def test_a_box_shaped_slice_has_its_width_to_a_hundredth(rng: np.random.Generator) -> None:
+    """The trace of a plate ends in a straight ramp, as long as the plate is high over its slope."""
+    for thickness in (4.4, 5.6):
+        scan = dataclasses.replace(SCAN, thickness_mm=thickness, sigma=3.0)
+        m = mr_magnet(single_images(scan, plates_twin(), rng)[0])["slice width"]
+        assert abs(m.value - thickness) < 0.01
+        assert 0.001 < m.uncertainty < 0.006
+
+
 def test_a_wrong_slice_width_is_found(rng: np.random.Generator) -> None:
     scan = dataclasses.replace(SCAN, thickness_mm=6.4, sigma=4.0)
     assert _near(mr_magnet(single_images(scan, plates_twin(), rng)[0])["slice width"], 6.4)

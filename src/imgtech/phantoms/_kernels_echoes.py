@@ -5,7 +5,18 @@ import math
 import numpy as np
 from numba import prange
 
-from imgtech._core.jit import kernel
+from imgtech._core.jit import helper, kernel
+
+
+@helper
+def _share(z, y, x, back_mm, normal_z, normal_y, normal_x, cosine, spreading):
+    """What the direction ``(z, y, x)``, ``back_mm`` long, and spreading leave of the strength."""
+    share = 1.0
+    if spreading:
+        share = share / back_mm
+    if cosine:
+        share *= max(0.0, (z * normal_z + y * normal_y + x * normal_x) / back_mm)
+    return share
 
 
 @kernel(parallel=True)
@@ -28,7 +39,7 @@ def gaussian_echoes(
     for trace in prange(out.shape[0] * n_elements):
         transmit = trace // n_elements
         element = trace - transmit * n_elements
-        normal = normals[element]
+        normal_z, normal_y, normal_x = normals[element]
         sums = np.zeros(n_samples, dtype=np.float64)
         for s in range(amplitudes.size * n_parts):
             scatterer = s // n_parts
@@ -37,13 +48,9 @@ def gaussian_echoes(
             y = points_mm[scatterer, 1] - elements_mm[element, part, 1]
             x = points_mm[scatterer, 2] - elements_mm[element, part, 2]
             back_mm = math.sqrt(z * z + y * y + x * x)
-            path_mm = paths_mm[transmit, scatterer] + back_mm
-            tau = path_mm / speed_mm_s + pulse_delay_s - starts_s[transmit]
+            tau = (paths_mm[transmit, scatterer] + back_mm) / speed_mm_s + pulse_delay_s - starts_s[transmit]
             strength = amplitudes[scatterer] * shares[part]
-            if spreading:
-                strength = strength / back_mm
-            if cosine:
-                strength *= max(0.0, (z * normal[0] + y * normal[1] + x * normal[2]) / back_mm)
+            strength *= _share(z, y, x, back_mm, normal_z, normal_y, normal_x, cosine, spreading)
             first = max(0, math.ceil((tau - reach * sigma_s) * sampling_hz))
             last = min(n_samples - 1, math.floor((tau + reach * sigma_s) * sampling_hz))
             if first > last:
@@ -63,3 +70,55 @@ def gaussian_echoes(
                 in_phase = turned
         for i in range(n_samples):
             out[transmit, element, i] = sums[i]
+
+
+@kernel(parallel=True)
+def binned_echoes(
+    points_mm, amplitudes, paths_mm, elements_mm, normals, shares, cosine, starts_s,
+    speed_mm_s, rate_hz, pulse_delay_s, step, table, spreading, out,
+):  # fmt: skip
+    """As ``gaussian_echoes``, for so many scatterers that most share the bin of their arrival with others.
+
+    A pulse that arrives ``f`` bins after the middle of its bin is a power series in f, whose coefficients
+    ``table (2 n_before + 1, n_powers)`` (an even number of powers, rows by bins from the arrival) hold for
+    all bins alike. So every scatterer adds only its powers of f to its bin, of which there are ``rate_hz`` a
+    second and ``step`` a sample, and a trace is the sum over the bins around each sample.
+    """
+    n_elements, n_parts = elements_mm.shape[:2]
+    n_samples = out.shape[2]
+    n_window, n_powers = table.shape
+    n_before = n_window // 2
+    n_bins = (n_samples - 1) * step + n_window
+    per_mm = rate_hz / speed_mm_s
+    backwards = np.ascontiguousarray(table[::-1]).reshape(-1)
+    for trace in prange(out.shape[0] * n_elements):
+        transmit = trace // n_elements
+        element = trace - transmit * n_elements
+        normal_z, normal_y, normal_x = normals[element]
+        bins = np.zeros(n_bins * n_powers, dtype=np.float64)
+        first = (pulse_delay_s - starts_s[transmit]) * rate_hz + n_before
+        for part in range(n_parts):
+            element_z, element_y, element_x = elements_mm[element, part]
+            for scatterer in range(amplitudes.size):
+                z = points_mm[scatterer, 0] - element_z
+                y = points_mm[scatterer, 1] - element_y
+                x = points_mm[scatterer, 2] - element_x
+                back_mm = math.sqrt(z * z + y * y + x * x)
+                arrival = (paths_mm[transmit, scatterer] + back_mm) * per_mm + first
+                nearest = math.floor(arrival + 0.5)
+                if nearest < 0 or nearest >= n_bins:
+                    continue
+                f = arrival - nearest
+                even = amplitudes[scatterer] * shares[part]
+                even *= _share(z, y, x, back_mm, normal_z, normal_y, normal_x, cosine, spreading)
+                place = np.uint64(nearest) * np.uint64(n_powers)
+                for p in range(0, n_powers, 2):
+                    bins[place + np.uint64(p)] += even
+                    bins[place + np.uint64(p + 1)] += even * f
+                    even *= f * f
+        for i in range(n_samples):
+            begin = np.uint64(i * step * n_powers)
+            total = 0.0
+            for j in range(n_window * n_powers):
+                total += bins[begin + np.uint64(j)] * backwards[j]
+            out[transmit, element, i] = total

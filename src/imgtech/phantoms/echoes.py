@@ -14,9 +14,12 @@ from imgtech.geometry import MatrixArray
 from imgtech.geometry._points import points3
 from imgtech.geometry.probes import Probe
 from imgtech.geometry.transmits import Transmits
-from imgtech.phantoms._kernels_echoes import gaussian_echoes
+from imgtech.phantoms._kernels_echoes import binned_echoes, gaussian_echoes
 
 _REACH = {np.dtype(np.float32): 6.5, np.dtype(np.float64): 8.5}  # exp(-reach^2 / 2): 7e-10 and 2e-16
+_LARGEST_TURN_RAD = 2.5  # of the highest frequency in a bin
+_MOST_POWERS = 64
+_CROWD = 40.0  # one pulse by itself costs as much as this many products of a trace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +158,8 @@ class Scatterers(ArrayValue):
         closed-form pattern :math:`\mathrm{sinc}(w \sin\vartheta / \lambda)` at every frequency; 'soft'
         multiplies by the cosine of the angle to the normal as well. Transmits are ideal waves. Single
         scattering, no attenuation. A pulse counts as zero beyond 6.5 (float32) or 8.5 (float64) standard
-        deviations.
+        deviations. Echoes of many points are summed by bins of their arrival, in each of which the pulse is a
+        power series (:func:`pulse_series`) exact to what counts as zero.
 
         Parameters
         ----------
@@ -203,7 +207,7 @@ class Scatterers(ArrayValue):
         work = 1.0 * self.n_scatterers * shares.size * shape[0] * shape[1]
         work *= 2 * _REACH[kind] * pulse.sigma_s * waves.sampling_hz
         points = points3("positions_mm", self.positions_mm)
-        gaussian_echoes.sized(work)(
+        where = (
             points,
             self.amplitudes,
             np.ascontiguousarray(waves.paths_mm(points)),
@@ -213,6 +217,14 @@ class Scatterers(ArrayValue):
             directivity == "soft",
             np.asarray(waves.start_s),
             speed_mm_s,
+        )
+        step, table = pulse_series(pulse, waves.sampling_hz, _REACH[kind])
+        if self.n_scatterers * shares.size * _CROWD > n_samples * step * table.shape[1]:
+            rate_hz = step * waves.sampling_hz
+            binned_echoes.sized(work)(*where, rate_hz, waves.pulse_delay_s, step, table, spreading, rf)
+            return rf
+        gaussian_echoes.sized(work)(
+            *where,
             waves.sampling_hz,
             waves.pulse_delay_s,
             pulse.center_hz,
@@ -222,6 +234,45 @@ class Scatterers(ArrayValue):
             rf,
         )
         return rf
+
+
+def pulse_series(
+    pulse: GaussianPulse, sampling_hz: float, reach: float
+) -> tuple[int, npt.NDArray[np.float64]]:
+    r"""Power series of a pulse in the part of a bin by which it comes after the middle of its bin.
+
+    With bins of h, :math:`p(kh - fh) = \sum_p c_{kp} f^p` for f from -1/2 to 1/2, where
+
+    .. math:: c_{k0} = p(kh), \quad c_{k,p+1} = \frac{b_k c_{kp} - (h/\sigma)^2 c_{k,p-1}}{p + 1}, \quad
+              b_k = k (h/\sigma)^2 - 2 \pi i f_c h
+
+    of complex pulses (the recurrence of Hermite polynomials), until a term is smaller than what counts as
+    zero beyond ``reach`` standard deviations. Bins are whole parts of a sample, so small that the series is
+    short.
+
+    Returns
+    -------
+    int, numpy.ndarray
+        Bins a sample, and the coefficients ``(2 n_before + 1, n_powers)``, n_powers even.
+    """
+    highest = 2 * np.pi * pulse.center_hz + 3 / pulse.sigma_s
+    step = max(1, int(np.ceil(highest / sampling_hz / _LARGEST_TURN_RAD)))
+    h = 1 / (step * sampling_hz)
+    n_before = int(np.ceil(reach * pulse.sigma_s / h)) + 1
+    k = np.arange(-n_before, n_before + 1)
+    square = (h / pulse.sigma_s) ** 2
+    turn = k * square - 2j * np.pi * pulse.center_hz * h
+    before, now = (
+        np.zeros(k.size, dtype=complex),
+        np.exp(-0.5 * k**2 * square) * np.exp(2j * np.pi * pulse.center_hz * h * k),
+    )
+    terms = []
+    for p in range(_MOST_POWERS):
+        terms.append(now.real)
+        if p % 2 and np.abs(now).max() * 0.5**p < np.exp(-0.5 * reach**2):
+            break
+        before, now = now, (turn * now - square * before) / (p + 1)
+    return step, np.ascontiguousarray(np.stack(terms, axis=1))
 
 
 def _parts(probe: Probe, wavelength_mm: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -27,12 +27,12 @@ def plate_signal(
 
     Fitted to the profile is
 
-    .. math:: B(x) \left[1 - d\, \Phi\left(\frac{x - x_1}{s_1}\right)
-              \Phi\left(\frac{x_2 - x}{s_2}\right)\right]
+    .. math:: B(x) \left[1 - d\, E\left(x - x_1; s_1\right) E\left(x_2 - x; s_2\right)\right], \quad
+              E(t; s) = \frac1w \int_{-w/2}^{w/2} \Phi\left(\frac{t + h}{s}\right) \mathrm{d}h
 
     with a polynomial B of the coil's sensitivity, of fourth order by default, the depth d, and ends of
-    the normal distribution function :math:`\Phi` as soft as the slice profile and the plate make them. The
-    length is :math:`x_2 - x_1`.
+    the normal distribution function :math:`\Phi`, as soft as the edges of the slice profile make them, drawn
+    out over the length w in which a slice leaves a plate of some height. The length is :math:`x_2 - x_1`.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def slice_width(
         unit="mm",
         uncertainty=spread / factor,
         definition=_IPEM,
-        algorithm="crossed-plates-tilt-free-1",
+        algorithm="crossed-plates-tilt-free-2",
         details={"first trace (mm)": a, "second trace (mm)": b, "tilt (rad)": tilt},
     )
 
@@ -212,7 +212,7 @@ def slice_position(
         unit="mm",
         uncertainty=s / 2 * math.hypot(*spreads),
         definition=_AAPM,
-        algorithm="crossed-ramp-middles-2",
+        algorithm="crossed-ramp-middles-3",
         details={"shift along the ramps (mm)": sum(middles) / 2 - crossing},
     )
 
@@ -243,15 +243,22 @@ def _fit(
     run = np.convolve(y - np.polyval(np.polyfit(u, y, 2), u), np.ones(window) / window, mode="same")
     middle = float(x[int(np.argmin(run))])
 
-    def model(p: Floats) -> Floats:
-        one, two = (max(abs(w), 1e-3) for w in p[2:4])
-        shape = special.ndtr((x - p[0]) / one) * special.ndtr((p[1] - x) / two)
-        return np.asarray((powers @ p[5:]) * (1 - p[4] * shape) - y)
+    def model(p: Floats, drawn: float | None = None) -> Floats:
+        w = p[4] if drawn is None else drawn
+        shape = _end(x - p[0], p[2], w) * _end(p[1] - x, p[3], w)
+        return np.asarray((powers @ p[6:]) * (1 - p[5] * shape) - y)
 
+    level = float(np.median(np.abs(y)))
+    scale = [1.0, 1.0, 1.0, 1.0, 1.0, 0.1, *np.full(order + 1, max(0.1 * level, 1e-9))]
     soft = length / 8
-    start = [middle - length / 2, middle + length / 2, soft, soft, 0.2, *np.zeros(order), float(np.median(y))]
-    scale = [1.0, 1.0, 1.0, 1.0, 0.1, *np.full(order + 1, max(0.1 * float(np.median(np.abs(y))), 1e-9))]
-    fit = optimize.least_squares(model, start, x_scale=scale)
+    tail = [0.2, *np.zeros(order), float(np.median(y))]
+    start = [middle - length / 2, middle + length / 2, soft, soft, 0.0, *tail]
+    first = optimize.least_squares(model, start, x_scale=scale, kwargs={"drawn": 0.0}).x
+    soft = float(np.clip(np.mean(np.abs(first[2:4])), 0.02 * length, 0.3 * length))
+    start = [*first[:2], 0.4 * soft, 0.4 * soft, 3.2 * soft, *first[5:]]
+    lowest, highest = np.full(len(start), -np.inf), np.full(len(start), np.inf)
+    lowest[2:5], highest[2:5] = 0.0, (length / 2, length / 2, length)
+    fit = optimize.least_squares(model, start, x_scale=scale, bounds=(lowest, highest))
     rest = np.asarray(fit.fun)
     effect = np.linalg.pinv(fit.jac)
     freedom = max(len(x) - len(start), 1)
@@ -268,6 +275,18 @@ def _fit(
         own = float(of @ of)
         square = own + sum(2 * rho * float(of[k:] @ of[:-k]) for k, rho in enumerate(correlation) if k)
         spreads.append(math.sqrt(power * max(square, own)))
-    level = float(np.interp((fit.x[0] + fit.x[1]) / 2, x, powers @ fit.x[5:]))
+    level = float(np.interp((fit.x[0] + fit.x[1]) / 2, x, powers @ fit.x[6:]))
     ends = (float(fit.x[0]), float(fit.x[1]))
-    return ends, float(fit.x[4]), level, (spreads[0], spreads[1]), math.sqrt(power)
+    return ends, float(fit.x[5]), level, (spreads[0], spreads[1]), math.sqrt(power)
+
+
+def _end(t: Floats, soft: float, drawn: float) -> Floats:
+    """A normal distribution function, drawn out evenly over a length."""
+    s, w = max(abs(soft), 1e-3), max(abs(drawn), 1e-3)
+    a, b = (t + w / 2) / s, (t - w / 2) / s
+    return np.asarray(s / w * (_ramp(a) - _ramp(b)))
+
+
+def _ramp(t: Floats) -> Floats:
+    """Integral of the normal distribution function."""
+    return np.asarray(t * special.ndtr(t) + np.exp(-(t**2) / 2) / math.sqrt(2 * math.pi))

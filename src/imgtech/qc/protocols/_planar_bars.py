@@ -14,6 +14,7 @@ from imgtech.geometry import ImageGrid
 from imgtech.phantoms.twins import LineGroup, PlanarDrawing
 from imgtech.qc.measurement import Source
 from imgtech.qc.protocols._gamma_bars_find import refined_wave
+from imgtech.qc.protocols._planar_bars_fit import FittedBars, fit_bars
 from imgtech.qc.protocols._planar_pose import PlanarPose
 
 Floats = npt.NDArray[np.float64]
@@ -21,7 +22,9 @@ Floats = npt.NDArray[np.float64]
 COLTMAN = Source(document="J. W. Coltman, J Opt Soc Am 44:468", edition="1954", verified=False)
 _NEAR = 0.12
 _LENGTH_SHARE = 0.78
-_MOST_PERIODS = 5.0
+_MOST_PERIODS = 5
+_FEW_BARS = 10
+_HARMONICS = (1, 3, 5, 7, 9, 11, 13, 15)
 _EDGE_OF_NYQUIST = 0.9
 
 
@@ -89,15 +92,20 @@ def measure_group(
         curve = float(np.vdot(w, at**2) / w.sum())
         own = noise * math.sqrt(float(np.vdot(w**2, at**2)) / 2 / power) / (2 * math.pi * curve)
         spread.append(own if clear else _NEAR * f)
-    # how far the window is off the middle of the bars decides how much of the pull is there
-    pull = leakage(round(2 * half[0] * f, 2), group.bars)
     turned = math.atan2(ky, kx)
     turned += math.pi * round((normal - turned) / math.pi)
-    used = min(half[0], min(max(group.bars - 2.5, 1.5), _MOST_PERIODS) / (2 * true_f)), half[1]
+    fitted = _fitted(image, grid, center, turned, group.bars, true_f, half[1]) if clear else None
+    if fitted is None:
+        pull = leakage(round(2 * half[0] * f, 2), group.bars)
+        spread[0] = math.hypot(spread[0], pull * true_f)
+    else:
+        true_f, spread[0] = fitted.frequency, fitted.frequency_uncertainty
+        center = center[0] + fitted.middle * math.sin(turned), center[1] + fitted.middle * math.cos(turned)
+    used = _whole_periods(group.bars) / (2 * true_f), half[1]
     amplitude, doubt = _amplitude(image, grid, center, turned, used, true_f)
     return BarGroup(
         frequency_per_mm=true_f,
-        frequency_uncertainty_per_mm=math.hypot(spread[0], pull * true_f),
+        frequency_uncertainty_per_mm=spread[0],
         normal_rad=turned,
         normal_uncertainty_rad=spread[1] / true_f,
         center_mm=center,
@@ -106,6 +114,38 @@ def measure_group(
         half_mm=used,
         clear=clear,
     )
+
+
+def _whole_periods(bars: int) -> int:
+    """Periods in the middle of a group that bars beyond its ends would not change.
+
+    Of few bars, from the middle of the first to that of the last: the next one would begin three quarters of
+    a period further out.
+    """
+    return bars - 1 if bars < 5 else min(bars - 3, _MOST_PERIODS)
+
+
+def _fitted(
+    image: Floats,
+    grid: ImageGrid,
+    center: tuple[float, float],
+    normal: float,
+    bars: int,
+    f: float,
+    half_along: float,
+) -> FittedBars | None:
+    """A few bars with a quarter of a period around them, fitted as boxes; None where that does not work."""
+    if bars > _FEW_BARS:
+        return None
+    reach = bars / (2 * f)
+    box, across, along = _window(grid, center, normal, math.hypot(reach, half_along))
+    inside = (np.abs(across) < reach) & (np.abs(along) < half_along)
+    try:
+        return fit_bars(
+            across[inside], image[box][inside], bars=bars, frequency=f, pixel=max(grid.spacing_mm)
+        )
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=64)
@@ -134,14 +174,18 @@ def _amplitude(
     half: tuple[float, float],
     f: float,
 ) -> tuple[float, float]:
-    """Amplitude of the first harmonic by least squares, beside a quadratic baseline and the third one."""
+    """Amplitude of the first harmonic by least squares, beside the odd ones and a ground that bends.
+
+    Over a single period a bend could not be told from the first harmonic: there the ground only slopes.
+    """
     box, across, along = _window(grid, center, normal, math.hypot(*half) + 1.0)
     inside = (np.abs(across) <= half[0]) & (np.abs(along) <= half[1])
     a, b, values = across[inside], along[inside], image[box][inside]
-    columns = [np.ones(len(a)), a, b, a**2]
-    step = max(grid.spacing_mm)
-    for k in (1, 3):
-        if k * f < 0.9 * 0.5 / step or k == 1:
+    columns = [np.cos(2 * np.pi * f * a), np.sin(2 * np.pi * f * a), np.ones(len(a)), a, b]
+    if half[0] * f > 0.75:
+        columns.append(a**2)
+    for k in _HARMONICS[1:]:
+        if k * f < _EDGE_OF_NYQUIST * 0.5 / max(grid.spacing_mm):
             columns += [np.cos(2 * np.pi * k * f * a), np.sin(2 * np.pi * k * f * a)]
     design = np.stack(columns, axis=1)
     if len(a) < 4 * design.shape[1]:
@@ -150,12 +194,11 @@ def _amplitude(
     left = values - design @ fit
     square = float(left @ left) / (len(a) - design.shape[1])
     covariance = np.linalg.inv(design.T @ design) * square
-    one, two = float(fit[4]), float(fit[5])
-    size = math.hypot(one, two)
+    size = math.hypot(fit[0], fit[1])
     if size == 0:
-        return 0.0, math.sqrt(float(covariance[4, 4]))
-    share = np.array([one, two]) / size
-    return size, math.sqrt(float(share @ covariance[4:6, 4:6] @ share))
+        return 0.0, math.sqrt(float(covariance[0, 0]))
+    share = fit[:2] / size
+    return size, math.sqrt(float(share @ covariance[:2, :2] @ share))
 
 
 def plateau_contrast(image: Floats, grid: ImageGrid, group: BarGroup) -> tuple[float, float]:

@@ -37,7 +37,6 @@ _PATCH_SHARE = 0.6
 _SEEN = 3.29
 _COARSE = 3
 _DISK_CORE = 0.46
-_FEW, _MANY = 0.008, 0.003  # what the ends of a group do to its first harmonic
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,10 +75,10 @@ def pattern_items(pattern: Pattern) -> Iterator[Item]:
     yield item("roll", "deg", "bar-direction-1", COLTMAN, bars.roll)
     shown = shown_groups(pattern.grid, pattern.found, pattern.drawing)
     for k in shown[:_COARSE]:
-        yield item(f"frequency bars {k + 1}", "1/mm", "bar-frequency-2", COLTMAN, partial(bars.frequency, k))
+        yield item(f"frequency bars {k + 1}", "1/mm", "bar-frequency-3", COLTMAN, partial(bars.frequency, k))
     for k in shown:
-        yield item(f"MTF bars {k + 1}", "1", "first-harmonic-1", COLTMAN, partial(bars.mtf_at, k))
-    yield item("MTF50 bars", "1/mm", "first-harmonic-1", COLTMAN, partial(bars.crossing, 0.5))
+        yield item(f"MTF bars {k + 1}", "1", "first-harmonic-2", COLTMAN, partial(bars.mtf_at, k))
+    yield item("MTF50 bars", "1/mm", "first-harmonic-2", COLTMAN, partial(bars.crossing, 0.5))
     for k in range(len(pattern.drawing.disks)):
         yield item(f"SDNR disk {k + 1}", "1", "sdnr-background-1", IEC, partial(_disk, pattern, k))
     if pattern.drawing.disks:
@@ -129,7 +128,7 @@ class _Bars:
             unit="1/mm",
             uncertainty=group.frequency_uncertainty_per_mm,
             definition=COLTMAN,
-            algorithm="bar-frequency-2",
+            algorithm="bar-frequency-3",
         )
 
     def _mtf(self) -> tuple[MTF, tuple[int, ...]]:
@@ -155,12 +154,11 @@ class _Bars:
         scale = math.pi / 2 / abs(value)
         values = np.array([1.0, *(scale * g[2].amplitude for g in sound)])
         own = np.array([0.0, *(scale * g[2].amplitude_uncertainty for g in sound)])
-        own[1:] = np.hypot(own[1:], [_FEW if p.drawing.groups[g[1]].bars < 5 else _MANY for g in sound])
         common = values * spread / abs(value)
         common[0] = 0.0
         modes = np.column_stack([np.diag(own), common])
         curve = MTF(
-            frequencies_per_mm=f, values=values, modes=modes, algorithm="first-harmonic-1", definition=COLTMAN
+            frequencies_per_mm=f, values=values, modes=modes, algorithm="first-harmonic-2", definition=COLTMAN
         )
         return curve, tuple(s[1] for s in sound)
 
@@ -180,7 +178,8 @@ class _Bars:
     def crossing(self, level: float) -> Measurement:
         """Frequency of a level: between two groups the logarithm is taken as linear in the square of f.
 
-        Half of the difference to a straight line is added to the uncertainty.
+        A Gaussian blur is so. How far the parabola through a third group, the nearest one, lies off the line
+        there is added to the uncertainty.
         """
         curve, _ = self.mtf()
         f, m, u = curve.frequencies_per_mm, curve.values, curve.uncertainties
@@ -188,19 +187,23 @@ class _Bars:
         if below.size == 0:
             raise ValueError(f"the MTF of the finest bars is {float(m[-1]):.2f}, not below {level:g}")
         k = int(below[0])
-        high, low = math.log(float(m[k - 1])), math.log(max(float(m[k]), 1e-6))
-        share = (high - math.log(level)) / (high - low)
-        value = math.sqrt(float(f[k - 1] ** 2 + share * (f[k] ** 2 - f[k - 1] ** 2)))
-        straight = float(f[k - 1] + (m[k - 1] - level) / (m[k - 1] - m[k]) * (f[k] - f[k - 1]))
-        slope = float((m[k - 1] - m[k]) / (f[k] - f[k - 1]))
-        own = math.hypot((1 - share) * float(u[k - 1]), share * float(u[k])) / slope
+        square, depth = f**2, np.log(np.maximum(m, 1e-6))
+        share = float((depth[k - 1] - math.log(level)) / (depth[k - 1] - depth[k]))
+        value = math.sqrt(float(square[k - 1] + share * (square[k] - square[k - 1])))
+        third = k - 2 if k >= 2 and (k + 1 == f.size or f[k] - f[k - 2] < f[k + 1] - f[k - 1]) else k + 1
+        line = (depth[k] - depth[k - 1]) / (square[k] - square[k - 1])
+        other = (depth[third] - depth[k]) / (square[third] - square[k])
+        bend = (other - line) / (square[third] - square[k - 1])
+        off = level * bend * (value**2 - square[k - 1]) * (value**2 - square[k])
+        slope = 2 * value * level * line
+        own = level * math.hypot((1 - share) * float(u[k - 1] / m[k - 1]), share * float(u[k] / m[k]))
         return Measurement(
             name="MTF50",
             value=value,
             unit="1/mm",
-            uncertainty=math.hypot(own, 0.5 * (straight - value)),
+            uncertainty=math.hypot(own, off) / abs(slope),
             definition=COLTMAN,
-            algorithm="first-harmonic-1",
+            algorithm="first-harmonic-2",
         )
 
     def roll(self) -> Measurement:

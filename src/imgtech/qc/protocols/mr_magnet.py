@@ -36,7 +36,7 @@ from imgtech.qc.metrics import (
 from imgtech.qc.metrics.points import Points
 from imgtech.qc.pose import Pose, grid_indices, read_lines
 from imgtech.qc.protocols._items import Item, measured
-from imgtech.qc.protocols._mr_object import MrObject, air_of, find_object
+from imgtech.qc.protocols._mr_object import MrObject, air_of, check_even, find_object
 from imgtech.qc.protocols.mr_snr_nema import normalised, pair_of
 from imgtech.qc.report import Outline, Picture, Report
 from imgtech.qc.roi import rectangle_region, region_mean
@@ -51,12 +51,14 @@ _IPEM = Source(document="IPEM Report 112", edition="2017", verified=False)
 _ROD_MM = 3.4  # the ring around it just stays inside the water at the corners of the grid
 _ROD_AREA_MM2 = (8.0, 130.0)
 _FEWEST_RODS = 7
-_RIM_SHIFT_PX = (
-    0.015  # root mean square of a rod 3.5 mm from the rim, without noise, from closed-form k-space
-)
+_RINGING_PX = (0.0065, 0.0095)  # of a rod well inside and one beside the rim: root mean square without noise,
+_NEAR_RIM_MM = 15.0  # from closed-form k-space at several turns and pixel sizes
+_RIM_PX = 1.5  # how far inside the rim its edge reaches
+_WATER_MM = 3.0
 _PLATE_ROWS_MM = 9.0
 _PLATE_REACH_MM = 57.0
 _BOTTLE_SHARE = 0.12
+_FLOOD_SHARE = 0.75
 _SQUARE_PX, _SQUARE_STEP_PX = 20, 40
 _PROFILE_MM, _PROFILE_WIDTH_MM, _CENTRE_MM, _BAND = 160.0, 10.0, 10.0, 0.1
 
@@ -100,6 +102,7 @@ def mr_magnet(series: Series, *, repeat: Series | None = None, edition: str = "2
     elif found.area_mm2 < _BOTTLE_SHARE * grid.fov_mm[0] * grid.fov_mm[1]:
         kind, items, outlines = "ghosting bottle", _ghost_items(image, grid, found), []
     else:
+        check_even(image, grid, found, found.inner(_FLOOD_SHARE))
         kind, items = "flood", _flood_items(series, image, second, found)
         outlines = [_box_outline(s, "square") for s in five_squares(found)]
     return Report(
@@ -124,7 +127,8 @@ def find_rods(image: Floats, grid: ImageGrid, found: MrObject) -> tuple[Pose, Po
     smooth = ndimage.gaussian_filter(image, 1.0 / np.asarray(grid.spacing_mm))
     filled = np.where(found.depth_mm > 0, smooth, found.signal)
     around = ndimage.median_filter(filled, size=[2 * round(9.0 / d) + 1 for d in grid.spacing_mm])
-    dark = (smooth < 0.75 * around) & (found.depth_mm > 2.5)
+    shadow = smooth < 0.75 * around
+    dark = shadow & (found.depth_mm > 2.5)
     labels, n = ndimage.label(dark)
     pixel = grid.spacing_mm[0] * grid.spacing_mm[1]
     sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:] * pixel
@@ -150,10 +154,29 @@ def find_rods(image: Floats, grid: ImageGrid, found: MrObject) -> tuple[Pose, Po
     v, u = np.array(_rods()).T
     expected = np.stack(pose.to_image_mm(v, u), axis=1)
     try:
-        points = find_points(image, grid, expected, radius_mm=_ROD_MM, dark=True)
+        water = _beyond_rim(image, grid, found, shadow)
+        points = find_points(water, grid, expected, radius_mm=_ROD_MM, dark=True)
     except ValueError:
         return None
+    # the ring shows the ringing that moves a rod as noise: counted once, the larger of the two
+    near = ndimage.map_coordinates(found.depth_mm, grid_indices(grid, *points.positions_mm.T), order=1)
+    ringing = np.where(near < _NEAR_RIM_MM, _RINGING_PX[1], _RINGING_PX[0])
+    least = np.maximum(points.uncertainties_mm, ringing[:, None] * np.asarray(grid.spacing_mm))
+    points = dataclasses.replace(points, uncertainties_mm=least)
     return (pose, points) if points.found.sum() >= _FEWEST_RODS else None
+
+
+def _beyond_rim(image: Floats, grid: ImageGrid, found: MrObject, shadow: npt.NDArray[np.bool_]) -> Floats:
+    """The image with the water that lies inside the rim continued beyond it.
+
+    A rod at a corner of the grid lies so near to the rim that the ring around it would hold air.
+    """
+    inside = found.depth_mm > _RIM_PX * max(grid.spacing_mm)
+    width = _WATER_MM / np.asarray(grid.spacing_mm)
+    known = np.asarray(inside & ~shadow, dtype=np.float64)
+    share = ndimage.gaussian_filter(known, width)
+    water = ndimage.gaussian_filter(known * image, width) / np.maximum(share, 1e-3)
+    return np.where(inside, image, np.where(share > 1e-3, water, found.signal))
 
 
 def five_squares(found: MrObject) -> list[tuple[slice, slice]]:
@@ -210,7 +233,7 @@ def _width_items(image: Floats, grid: ImageGrid, rods: tuple[Pose, Points]) -> I
     yield Item(
         name="slice width",
         unit="mm",
-        algorithm="crossed-plates-tilt-free-1",
+        algorithm="crossed-plates-tilt-free-2",
         definition=_IPEM,
         measure=lambda: slice_width(*traces(), slope_rad=PLATE_RAD, stretch=stretch()),
     )
@@ -223,26 +246,25 @@ def _width_items(image: Floats, grid: ImageGrid, rods: tuple[Pose, Points]) -> I
             yield Item(
                 name=f"distance {way}, {name} line",
                 unit="mm",
-                algorithm="rod-distance-2",
+                algorithm="rod-distance-3",
                 definition=_IPEM,
-                measure=lambda of=of, k=k: _beside_rim(  # type: ignore[misc]
-                    of(points, k), "rod-distance-2", math.sqrt(2), grid
+                measure=lambda of=of, k=k: dataclasses.replace(  # type: ignore[misc]
+                    of(points, k), algorithm="rod-distance-3"
                 ),
             )
-    length = 2 * ROD_STEP_MM
-    for name, field, unit, per_pixel in (
-        ("scale along the plates", "scale_x", "%", 100 / length),
-        ("scale across the plates", "scale_y", "%", 100 / length),
-        ("shear", "shear", "rad", 1 / length),
-        ("distortion", "root_mean_square", "mm", 1.0),
+    for name, field, unit in (
+        ("scale along the plates", "scale_x", "%"),
+        ("scale across the plates", "scale_y", "%"),
+        ("shear", "shear", "rad"),
+        ("distortion", "root_mean_square", "mm"),
     ):
         yield Item(
             name=name,
             unit=unit,
-            algorithm="rod-distortion-2",
+            algorithm="rod-distortion-3",
             definition=_IPEM,
-            measure=lambda field=field, per=per_pixel: _beside_rim(  # type: ignore[misc]
-                getattr(_bent(rods), field), "rod-distortion-2", per, grid
+            measure=lambda field=field: dataclasses.replace(  # type: ignore[misc]
+                getattr(_bent(rods), field), algorithm="rod-distortion-3"
             ),
         )
 
@@ -262,17 +284,6 @@ def _row(points: Points, k: int) -> Measurement:
 
 def _column(points: Points, k: int) -> Measurement:
     return distance(points, k, 6 + k)
-
-
-def _beside_rim(m: Measurement, algorithm: str, per_pixel: float, grid: ImageGrid) -> Measurement:
-    """What the ringing of the rim does to a marker counts once.
-
-    The ring around a marker shows the same ringing as noise, but as if it came from every direction alike;
-    the larger of the two is taken.
-    """
-    assert m.uncertainty is not None
-    shift = per_pixel * _RIM_SHIFT_PX * max(grid.spacing_mm)
-    return dataclasses.replace(m, uncertainty=max(m.uncertainty, shift), algorithm=algorithm)
 
 
 def _flood_items(series: Series, image: Floats, second: Floats | None, found: MrObject) -> Iterator[Item]:
