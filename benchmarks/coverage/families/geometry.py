@@ -138,7 +138,7 @@ def magnitudes() -> Iterator[Setting]:
     """A shaded disk from the k-space of four coils, at forty places, in every run in another direction."""
     grid = ImageGrid.fft((160, 150), spacing_mm=(1.3, 1.4))
     coils = CoilSensitivities.ring(n_coils=4, radius_mm=100.0, start_rad=0.6)
-    for radius, share, window in ((75.0, 0.02, "hann"), (61.3, 0.06, "hamming"), (68.2, 0.15, "none")):
+    for radius, share, window in ((75.0, 0.02, "hann"), (61.3, 0.06, "hamming"), (68.2, 0.1, "none")):
 
         @cache
         def clean(place: int, radius: float = radius) -> tuple[tuple[float, float], np.ndarray]:
