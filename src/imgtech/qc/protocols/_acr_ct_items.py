@@ -270,7 +270,7 @@ def _blur_mm(scan: AcrCtScan) -> float:
 
 
 def _spill(scan: AcrCtScan, group: BarGroup) -> float:
-    """MTF that the blurred edges of a pattern alone would show: those of a square of half the contrast."""
+    """MTF that the blurred edges of a pattern alone would show: those of a box of half the contrast."""
     indices, blur = _bar_slices(scan), _blur_mm(scan)
     region, pose = _bar_region(scan, indices, group), scan.pose(indices)
     row, column = np.nonzero(region)
@@ -279,8 +279,9 @@ def _spill(scan: AcrCtScan, group: BarGroup) -> float:
     turn = math.atan2(*_across(pose, group))
     dy, dx = y[row] - cy, x[column] - cx
     share = np.ones(len(row))
-    for away in (dx * math.cos(turn) + dy * math.sin(turn), dy * math.cos(turn) - dx * math.sin(turn)):
-        share *= ndtr((group.height_mm / 2 - away) / blur) - ndtr((-group.height_mm / 2 - away) / blur)
+    across, along = dx * math.cos(turn) + dy * math.sin(turn), dy * math.cos(turn) - dx * math.sin(turn)
+    for away, half in ((across, 5.0 * group.n_bars / group.per_cm), (along, group.height_mm / 2)):
+        share *= ndtr((half - away) / blur) - ndtr((-half - away) / blur)
     weight = region[row, column]
     mean = float(np.average(share, weights=weight))
     return math.pi / math.sqrt(8) * math.sqrt(float(np.average((share - mean) ** 2, weights=weight)))
