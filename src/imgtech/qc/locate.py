@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 _LEVELS = (0.15, 0.3, 0.5)
 _CLEAR = 0.9
+_LEAST_PX = 16
 
 
 def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, float]) -> Rim:
@@ -58,6 +59,9 @@ def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, 
     """
     pixels = real_image("image", image, 2, grid.shape).astype(np.float64)
     smallest, largest = each("radius_mm", radius_mm, 2, positive)
+    if min(pixels.shape) < _LEAST_PX:
+        rows, columns = pixels.shape
+        raise ValueError(f"image must be at least {_LEAST_PX} x {_LEAST_PX} pixels, got {rows} x {columns}")
     smooth = ndimage.gaussian_filter(pixels, 1.0)
     floor, bright = np.percentile(smooth, [5, 95])
     best: Rim | None = None

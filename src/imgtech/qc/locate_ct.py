@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 _COARSE_MM = 3.0
 _LOOKED_AT = 25
 _TURNS = 720
+_LEAST_BLOCKS = 16
 _BAND_MM = (-2.5, -1.25, 0.0, 1.25, 2.5)
 _APART_RAD = math.radians(25.0)
 _ROUNDED_HU = 1e-6
@@ -148,6 +149,12 @@ def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
     low, high = each("radius_mm", radius_mm, 2, positive)
     steps = [max(1, round(_COARSE_MM / d)) for d in series.spacing_mm]
     rows, columns = (n // step * step for n, step in zip(series.pixels.shape[1:], steps, strict=True))
+    if min(rows // steps[0], columns // steps[1]) < _LEAST_BLOCKS:
+        high, wide = series.grid.fov_mm
+        raise ValueError(
+            f"series must show at least {_LEAST_BLOCKS} pixels and {_LEAST_BLOCKS * _COARSE_MM:g} mm each "
+            f"way, got {series.grid.shape[0]} x {series.grid.shape[1]} pixels, {high:g} x {wide:g} mm"
+        )
     y, x = (
         c[:n].reshape(-1, step).mean(axis=1)
         for c, n, step in zip(series.grid.coordinates_mm, (rows, columns), steps, strict=True)

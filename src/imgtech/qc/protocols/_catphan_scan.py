@@ -14,6 +14,7 @@ from imgtech.io import Series
 from imgtech.phantoms.twins import CatPhanDrawing, Module, Placement, catphan_drawing
 from imgtech.phantoms.twins.catphan import HOUSING_RADIUS_MM, MODELS, MODULE_RADIUS_MM
 from imgtech.qc.locate_ct import Axis, RodPattern, find_axis, match_rods
+from imgtech.qc.protocols._catphan_order import BAR_RING_MM, check_order
 from imgtech.qc.protocols._catphan_ramps import RISE, Lit, lit_part
 from imgtech.qc.protocols._ct_rods import RigidFit, find_rods
 from imgtech.qc.protocols._ct_scan import (
@@ -35,7 +36,6 @@ _CENTRAL_MM = 7.5
 _WIRE_END_MM = 2.3
 _LOOSE_MM = 2.5
 _RAMP_SLICES = 11
-_BAR_RING_MM = (30.0, 60.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,8 +111,10 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     known = increment is not None
     if increment is None:
         placement, known = by_bars(
-            series, pixels, grid, placement, z_mm=drawing.bar_z_mm, ring_mm=_BAR_RING_MM
+            series, pixels, grid, placement, z_mm=drawing.bar_z_mm, ring_mm=BAR_RING_MM
         )
+    if known:
+        check_order(series, pixels, grid, placement, drawing)
     if pattern.mirrored:
         notes.append("the images show the phantom mirrored")
     if placement.reversed:

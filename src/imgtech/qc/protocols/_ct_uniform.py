@@ -79,7 +79,7 @@ def uniform_items(scan: CTScan, field: UniformField) -> Iterator[Item]:
                measure=lambda: _noise(scan, field))  # fmt: skip
     yield Item(name="ring artefact", unit="HU", algorithm="ring-artefact-1", definition=RINGS,
                measure=lambda: _rings(scan, field))  # fmt: skip
-    yield Item(name="NPS peak frequency", unit="1/mm", algorithm="nps-finite-region-corrected-2, peak-2",
+    yield Item(name="NPS peak frequency", unit="1/mm", algorithm="nps-finite-region-corrected-2, peak-3",
                definition=_ICRU, measure=lambda: _frequency(scan, field, "peak"))  # fmt: skip
     yield Item(name="NPS mean frequency", unit="1/mm", algorithm="nps-finite-region-corrected-2",
                definition=_ICRU, measure=lambda: _frequency(scan, field, "mean"))  # fmt: skip

@@ -22,6 +22,8 @@ _WALL_MM = 12.0
 _ROI_SHARE = 0.1
 _NOISE_SHARE = 0.4
 _SAME_MM = 3.0
+_AROUND_MM = (3.0, 12.0)
+_OUT_OF_AIR_HU = 500.0
 
 
 def ct_water(series: Series, *, edition: str = "iec-2019") -> Report:
@@ -64,6 +66,7 @@ def ct_water(series: Series, *, edition: str = "iec-2019") -> Report:
     except ValueError as error:
         raise ValueError(f"this is not a CT series of a water phantom: {error}") from error
     scan, field = _scan(series, axis)
+    _check_outline(series, axis)
     _check_uniform(scan, field)
     indices = uniform_slices(scan, field)
     report = Report(
@@ -103,6 +106,24 @@ def _scan(series: Series, axis: Axis) -> tuple[CTScan, UniformField]:
         square_mm=0.6 * inner,
     )
     return scan, field
+
+
+def _check_outline(series: Series, axis: Axis) -> None:
+    """Refuse what is not water in air: noise and gradients have outlines too."""
+    middle = int(np.argmin(np.abs(series.positions_mm - float(np.median(axis.positions_mm)))))
+    radius, center = float(np.median(axis.radii_mm)), axis.at(float(series.positions_mm[middle]))
+    y, x = series.grid.coordinates_mm
+    r = np.hypot(y[:, None] - center[0], x - center[1]) - radius
+    image = series.pixels[middle]
+    around = image[(r > _AROUND_MM[0]) & (r < _AROUND_MM[1])]
+    inside = float(np.median(image[r < -_WALL_MM]))
+    # a table may lie below: the lowest quarter is air all the same
+    outside = float(np.percentile(around, 25)) if around.size else inside
+    if inside - outside < _OUT_OF_AIR_HU:
+        raise ValueError(
+            f"this is not a CT series of a water phantom: inside the outline of {2 * radius:.0f} mm the CT "
+            f"number is {inside:.0f} HU, around it {outside:.0f} HU"
+        )
 
 
 def _check_uniform(scan: CTScan, field: UniformField) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from imgtech._core.validate import one_of, positive
 from imgtech.io import Series
@@ -25,6 +26,11 @@ _NEMA = Source(
 _FIELDS = {"UFOV": "ufov", "CFOV": "cfov"}
 _CLEAN = "noise taken off"
 _CENTRE_PX = 1
+_MOST_IMAGES = 8
+_CELL_MM = 3.0
+_INNER_SHARE = 0.9
+_FEWEST_PX = 100
+_UNEVEN, _MOST_UNEVEN = 0.25, 0.1
 
 
 def gamma_flood(series: Series, *, edition: str = "2012", variance_over_mean: float = 1.0) -> Report:
@@ -52,7 +58,8 @@ def gamma_flood(series: Series, *, edition: str = "2012", variance_over_mean: fl
     Raises
     ------
     ValueError
-        If the series is not nuclear medicine, an image holds no lit field, or an argument is out of range.
+        If the series is not nuclear medicine, holds more than eight images or one that is no flood, or an
+        argument is out of range.
 
     Notes
     -----
@@ -62,6 +69,12 @@ def gamma_flood(series: Series, *, edition: str = "2012", variance_over_mean: fl
     ratio = positive("variance_over_mean", variance_over_mean)
     if series.modality != "NM":
         raise ValueError(f"series must be nuclear medicine (NM), got modality {series.modality!r}")
+    if len(series.pixels) > _MOST_IMAGES:
+        raise ValueError(
+            f"series must hold 1 to {_MOST_IMAGES} flood images, got {len(series.pixels)}: a tomogram?"
+        )
+    for number, image in enumerate(series.pixels.astype(np.float64), 1):
+        _check_flood(image, series.spacing_mm, f"image {number} of {len(series.pixels)}")
     items: list[Measurement] = []
     pictures, notes = [], list(series.notes)
     for number, image in enumerate(series.pixels.astype(np.float64)):
@@ -82,6 +95,31 @@ def gamma_flood(series: Series, *, edition: str = "2012", variance_over_mean: fl
     plain = {m.name: m.name.split(", image")[0] for m in items}
     named = {name: limits[item] for name, item in plain.items() if item in limits}
     return with_limits(report, named)
+
+
+def _check_flood(image: npt.NDArray[np.float64], spacing: tuple[float, float], which: str) -> None:
+    """Refuse what a camera does not show of an even source: no counting noise, or patterns all over.
+
+    The counts are read in cells of 3 mm; a dead photomultiplier lames a few percent of the field, bars,
+    phantoms and pictures far more.
+    """
+    if image.min() < 0:
+        raise ValueError(f"series must hold counts, which are not negative, got {image.min():g} in {which}")
+    (inside,) = lit_field(image, (1, 1), [_INNER_SHARE])
+    if inside.sum() < _FEWEST_PX:
+        raise ValueError(f"{which} is not a flood: no lit field of {_FEWEST_PX} pixels or more was found")
+    cells = [max(round(_CELL_MM / d), 1) for d in spacing]
+    counts = ndimage.uniform_filter(image, cells)[inside]
+    level = float(np.median(counts))
+    if np.ptp(image[inside]) == 0 or level <= 0:
+        raise ValueError(f"{which} is not a flood: its counts do not scatter")
+    noise = 1 / math.sqrt(level * cells[0] * cells[1])
+    uneven = float((np.abs(counts / level - 1) > _UNEVEN + 4 * noise).mean())
+    if uneven > _MOST_UNEVEN:
+        raise ValueError(
+            f"{which} is not a flood: {100 * uneven:.0f} % of the field lie more than {100 * _UNEVEN:.0f} % "
+            "above or below its median"
+        )
 
 
 def _items(
