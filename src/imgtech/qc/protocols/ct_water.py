@@ -95,17 +95,20 @@ def _scan(series: Series, axis: Axis) -> tuple[CTScan, UniformField]:
         axis=axis,
         notes=(f"the phantom measures {2 * radius:.0f} mm across and lies from {low:.0f} to {high:.0f} mm",),
     )
-    inner = radius - _WALL_MM
-    roi = _ROI_SHARE * radius
-    field = UniformField(
-        module=Module(name="the water", z_mm=(-half, half), body_hu=0.0),
+    return scan, water_field(radius, half)
+
+
+def water_field(radius_mm: float, half_mm: float) -> UniformField:
+    """Regions in a phantom of an outer radius and half a length."""
+    inner, roi = radius_mm - _WALL_MM, _ROI_SHARE * radius_mm
+    return UniformField(
+        module=Module(name="the water", z_mm=(-half_mm, half_mm), body_hu=0.0),
         radius_mm=inner,
         roi_mm=roi,
         distance_mm=inner - 2 * roi,
-        noise_mm=_NOISE_SHARE * radius,
+        noise_mm=_NOISE_SHARE * radius_mm,
         square_mm=0.6 * inner,
     )
-    return scan, field
 
 
 def _check_outline(series: Series, axis: Axis) -> None:
