@@ -112,14 +112,14 @@ def main(cases: Sequence[Case], results: str, arguments: Sequence[str] | None = 
     parser.add_argument("--noise", help="only the noise level of this name")
     options = parser.parse_args(arguments)
     path = RESULTS / f"{results}.json"
-    kept = json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else []
-    known = {(row["protocol"], row["noise"]): row for row in kept}
     for case in cases:
         if options.only and case.protocol not in options.only:
             continue
         if options.noise and case.about != options.noise:
             continue
         row = study(case, options.poses)
+        kept = json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else []
+        known = {(one["protocol"], one["noise"]): one for one in kept}  # another run may have added some
         known[case.protocol, case.about] = row
         print(
             f"{case.protocol:14s} {case.about:22s} {row['items']:3d} items {row['coverage (%)']:6.1f} % "
