@@ -7,10 +7,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from imgtech import qc
 from imgtech.io import read_series, write_series
-from imgtech.phantoms.twins import four_slits, gamma_counts, gamma_field, quadrant_bars
+from imgtech.phantoms.twins import Placement, four_slits, gamma_counts, gamma_field, quadrant_bars
 from imgtech.qc import Verdict
 from imgtech.qc.protocols import gamma_bars, gamma_flood
 from reference.nm_twins import (
@@ -251,3 +252,40 @@ def test_a_dead_row_behind_bars_is_refused_by_its_number() -> None:
     pixels[0, :, 301] = 0.0
     with pytest.raises(ValueError, match="but column 301 has no counts"):
         gamma_bars(dataclasses.replace(series, pixels=pixels))
+
+
+def test_a_distorted_field_shows_where_the_slits_are_measured() -> None:
+    """Lines that wave by 1.6 mm are wider; a field stretched by 2 % along x moves the slits apart there."""
+    place = Placement(center_mm=(3.0, -4.0))
+    field = gamma_field(BAR_GRID, counts=4000.0)
+    rng = np.random.default_rng(24)
+    sound = gamma_counts(four_slits(), BAR_GRID, field, fwhm_mm=3.6, placement=place, rng=rng)
+    y, x = BAR_GRID.coordinates_mm
+    rows, columns = np.indices(BAR_GRID.shape).astype(float)
+    dy, dx = BAR_GRID.spacing_mm
+
+    def seen(at_y: np.ndarray, at_x: np.ndarray):
+        places = [rows + at_y / dy, columns + at_x / dx]
+        warped = ndimage.map_coordinates(sound.astype(float), places, order=1)
+        return gamma_bars(one_image(warped, BAR_GRID), pattern="four-slits")
+
+    plain = seen(0 * rows, 0 * rows)
+    waves = seen(0 * rows, 1.6 * np.sin(2 * np.pi * y / 40)[:, None] + 0 * columns)
+    # the variance of the line gains half of the square of the wave
+    wider = math.sqrt(plain["FWHM x"].value ** 2 + 8 * math.log(2) * 1.6**2 / 2)
+    assert waves["FWHM x"].value == pytest.approx(wider, rel=0.05)
+    assert waves["FWHM y"].value == pytest.approx(plain["FWHM y"].value, rel=0.03)
+    stretched = seen(0 * rows, -0.02 * x + 0 * rows)
+    assert stretched["separation x"].value == pytest.approx(1.02 * plain["separation x"].value, rel=1e-3)
+    assert stretched["separation y"].value == pytest.approx(plain["separation y"].value, rel=1e-3)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 45.0, 133.0])
+def test_good_bars_have_no_errors_at_a_rotation(degrees: float) -> None:
+    place = Placement(roll_rad=math.radians(degrees), mirrored=degrees > 40)
+    field = gamma_field(BAR_GRID, counts=150.0, size_mm=(470.0, 540.0))
+    rng = np.random.default_rng(25)
+    image = gamma_counts(quadrant_bars(), BAR_GRID, field, fwhm_mm=3.4, placement=place, rng=rng)
+    report = gamma_bars(one_image(image, BAR_GRID))
+    assert [m.name for m in report.measurements if m.error] == []
+    assert report["FWHM all bars"].value == pytest.approx(3.4, abs=0.05)
