@@ -11,7 +11,7 @@ from imgtech.qc.limits import read_limit_table, with_limits
 from imgtech.qc.locate_ct import Axis, find_axis
 from imgtech.qc.protocols._ct_pictures import slices_picture, uniform_outlines
 from imgtech.qc.protocols._ct_pose_items import tilt_items
-from imgtech.qc.protocols._ct_scan import CTScan, cropped, nominal_thickness
+from imgtech.qc.protocols._ct_scan import CTScan, air_notes, cropped, nominal_thickness
 from imgtech.qc.protocols._ct_uniform import UniformField, uniform_items, uniform_slices
 from imgtech.qc.protocols._items import measured
 from imgtech.qc.report import Report
@@ -75,7 +75,7 @@ def ct_water(series: Series, *, edition: str = "iec-2019") -> Report:
         measurements=(*measured(uniform_items(scan, field)), *measured(tilt_items(scan))),
         subject={name.replace("_", " "): str(value) for name, value in series.tags.known().items()},
         pictures=(slices_picture(scan, indices, "water", uniform_outlines(scan, field), (-40.0, 40.0)),),
-        notes=(*series.notes, *scan.notes),
+        notes=(*series.notes, *scan.notes, *air_notes(series)),
     )
     names = {m.name for m in report.measurements}
     return with_limits(report, {k: v for k, v in read_limit_table(table).items() if k in names})
