@@ -10,8 +10,18 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Polygon as MplPolygon
 
-from imgtech.phantoms.twins import AcrMriDrawing, acr_mri_drawing, array_holes, spoke_centers
+from imgtech.phantoms.twins import (
+    AcrMriDrawing,
+    MrTwin,
+    ScanPlane,
+    acr_mri,
+    acr_mri_drawing,
+    array_holes,
+    plane_section,
+    spoke_centers,
+)
 from imgtech.phantoms.twins.acr_mri import SPOKE_DIAMETERS_MM
 from imgtech.qc.pose import Box
 from imgtech.qc.protocols._acr_mri_drawing import RAMP_ROWS_MM, UNIFORM_SHIFT_MM, slice_1
@@ -31,6 +41,10 @@ def draw_mr_phantoms(folder: Path) -> None:
         _seventh(axes[1], drawing)
         _sheet(axes[2], drawing, 11)
         figure.savefig(folder / f"acr-mri-{model}.svg", metadata={"Date": None})
+        plt.close(figure)
+        figure, axes = plt.subplots(figsize=(4.6, 3.8), layout="constrained")
+        _sagittal(axes, model)
+        figure.savefig(folder / f"acr-mri-{model}-sagittal.svg", metadata={"Date": None})
         plt.close(figure)
     figure, axes = plt.subplots(figsize=(3.8, 3.8), layout="constrained")
     _plates(axes)
@@ -94,6 +108,34 @@ def _sheet(axes: Axes, drawing: AcrMriDrawing, role: int) -> None:
             axes.add_patch(Circle((u0 + u, v0 + v), diameter / 2, fc="#dfe9f3", ec=BLUE))
         v, u = spoke[2]
         axes.text(u0 + 1.5 * u, v0 + 1.5 * v, str(i + 1), fontsize=7, ha="center", va="center")
+
+
+def _sagittal(axes: Axes, model: str) -> None:
+    """The section along the axis, what covers the ends, and the lines of the length."""
+    drawing = acr_mri_drawing(model)
+    plane = ScanPlane(point_mm=(0.0, 1.0, 0.0), along_y=(0.0, 0.0, 1.0), along_x=(1.0, 0.0, 0.0))
+    twin = acr_mri(model)
+    small = ("hole", "cell", "spoke", "bar of", "ramp", "inside", "chimney")
+    for name, solid in twin.solids.items():
+        if any(word in name for word in small) and name != "ramp block":
+            continue
+        one = MrTwin(name=name, solids={name: solid})
+        try:
+            (shape,) = plane_section(one, plane, thickness_mm=0.1, n_steps=1).shapes
+        except ValueError:
+            continue
+        corners = [(x + shape.center_mm[1], y + shape.center_mm[0]) for y, x in shape.corners_mm]
+        light = "white" if solid.signal > 0 else "#d9d9d9"
+        axes.add_patch(MplPolygon(corners, fc=light, ec=INK, lw=0.8))
+    low, high = drawing.foot_mm, drawing.foot_mm + drawing.length_mm
+    for v in (-34, -26, -18, -10, 10, 18, 26, 34):
+        axes.annotate("", (v, low), (v, high), arrowprops={"arrowstyle": "<->", "color": BLUE, "lw": 0.8})
+    for role in (1, 11):
+        axes.text(drawing.radius_mm + 2, drawing.roles_mm[role], f"slice {role}", fontsize=7, va="center")
+    axes.text(65, (low + high) / 2 + 5, f"{drawing.length_mm:.0f} mm", ha="center", color=BLUE)
+    edge = drawing.radius_mm + 4
+    axes.set(xlim=(-edge, edge + 22), ylim=(low - 4, high + 4), aspect="equal", title="sagittal localizer")
+    axes.set_axis_off()
 
 
 def _uniform(axes: Axes) -> None:

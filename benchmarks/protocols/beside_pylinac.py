@@ -10,9 +10,7 @@ measure stands beside the times. Writes benchmarks/results/protocols_pylinac.jso
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peer import Peer
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1] / "tests")]
@@ -36,31 +35,6 @@ from reference.ct_twins import Scan  # noqa: E402
 RESULTS = HERE.parent / "results" / "protocols_pylinac.json"
 OUTSIDE = "imports, the first call (compilation), start of the peer's process; pictures and report files"
 Answers = dict[str, Any]
-
-
-class Peer:
-    """pylinac in a process of its own."""
-
-    def __init__(self, python: str) -> None:
-        self._process = subprocess.Popen(
-            [python, str(HERE / "worker_pylinac.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.version = f"pylinac {self.ask('', '')}"
-
-    def ask(self, kind: str, path: str | Path) -> Any:
-        """What an analysis of a folder finds."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([kind, str(path)]) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
 
 
 def _catphan(ours: qc.Report, theirs: Answers) -> dict[str, float]:
@@ -150,7 +124,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--peer-python", required=True)
     options = parser.parse_args()
-    peer = Peer(options.peer_python)
+    peer = Peer(options.peer_python, "worker_pylinac.py", "pylinac")
     comparisons = []
     for name in ("CBCT_3", "Pelvis"):
         path = options.data / "ct_catphan504" / name

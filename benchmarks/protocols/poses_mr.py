@@ -5,7 +5,9 @@ mirror images and slice orders, slices up to 2 mm off and 4.5 to 5.6 mm thick, a
 two noise levels. The images are magnitudes of the closed-form k-space of one coil, or the root sum of squares
 that the reconstruction makes of the k-space of six coils. Truth: the closed form of the twins. Resolution is
 left out (it is one size out of three or four), and the low-contrast score, whose truth depends on the noise:
-the contrasts stand for it.
+the contrasts stand for it. The length is measured on an image along the scanner's axis, in any plane through
+or beside the phantom, turned by any angle and 3 to 20 mm thick, of a phantom that leans by up to 2 degrees
+either way; planes in which the ramp block leaves less than 30 mm of the end are drawn anew.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "tests")]
 from study import Case, Truth, main  # noqa: E402
 
 from imgtech.io import Series  # noqa: E402
-from imgtech.phantoms.twins import acr_mri  # noqa: E402
+from imgtech.phantoms.twins import acr_mri, acr_mri_drawing  # noqa: E402
 from imgtech.qc import Report, protocols  # noqa: E402
 from reference import mr_twins  # noqa: E402
 
@@ -35,6 +37,21 @@ def _acr(model: str, sigma: float, coils: bool, rng: np.random.Generator) -> tup
     if coils:
         scan = dataclasses.replace(scan, coils=mr_twins.head_coil())
     return scan.series(twin, rng), mr_twins.acr_truth(scan, twin)
+
+
+def _localized(model: str, sigma: float, rng: np.random.Generator) -> tuple[tuple[Series, Series], Truth]:
+    """Slices 1 and 11 of a phantom that may lean, and one image along its axis."""
+    twin = acr_mri(model, length_mm=acr_mri_drawing(model).length_mm + rng.uniform(-2, 2))
+    scan = dataclasses.replace(mr_twins.drawn_scan(rng, sigma=sigma), roles=(1, 11), ghost=0.0)
+    lean = (rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04))
+    scan = dataclasses.replace(scan, placement=dataclasses.replace(scan.placement, tilt=lean))
+    plane = mr_twins.drawn_localizer(rng, scan.placement, sigma=sigma)
+    both = scan.series(twin, rng), plane.series(twin, scan.placement, rng)
+    return both, {"length": twin.facts["length"]}
+
+
+def _length(measure: Callable[..., Report], both: tuple[Series, Series]) -> Report:
+    return measure(both[0], localizer=both[1])
 
 
 def _single(twin: str, sigma: float, rng: np.random.Generator) -> tuple[Series, Truth]:
@@ -96,10 +113,18 @@ def cases() -> Iterator[Case]:
             draw=partial(_epi, sigma),
             measure=protocols.mr_epi_stability,
         )
-    measure: dict[str, Callable[[Series], Report]] = {
+    measure: dict[str, Callable[..., Report]] = {
         "large": protocols.acr_mri_large,
         "medium": protocols.acr_mri_medium,
     }
+    for model in ("large", "medium"):
+        for snr in (60, 200):
+            yield Case(
+                protocol=f"acr-mri-{model}",
+                about=f"SNR {snr}, localizer",
+                draw=partial(_localized, model, 1000.0 / snr),
+                measure=partial(_length, measure[model]),
+            )
     for model, coils in (("large", False), ("medium", False), ("large", True)):
         for snr in (60, 200):
             yield Case(

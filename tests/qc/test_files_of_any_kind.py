@@ -193,6 +193,49 @@ def test_a_scan_in_two_series_is_joined_and_parts_that_differ_are_not(tmp_path: 
         read_series(tmp_path / "wide", series=("1.2.3.99", str(first.SeriesInstanceUID)))
 
 
+@pytest.mark.parametrize("way", ["goes on", "interleaves"])
+def test_a_ct_scan_in_two_series_is_measured_whole_and_said(plain, tmp_path: Path, way: str) -> None:
+    folder, report = plain
+    number_of = len(list(folder.iterdir()))
+    uid = generate_uid()
+
+    def second(ds: Dataset, number: int) -> None:
+        if (number >= number_of // 2) if way == "goes on" else (number % 3 == 0):
+            ds.SeriesInstanceUID, ds.SeriesNumber = uid, 12
+
+    _changed(folder, tmp_path, second)
+    found = qc.run(tmp_path, protocol="acr-ct")
+    _same(found, report)
+    assert any("are taken as one scan" in note and "12" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("what", ["frame", "gap", "same places", "kernel", "shifted"])
+def test_series_that_do_not_go_on_are_not_joined(plain, tmp_path: Path, what: str) -> None:
+    folder, _ = plain
+    number_of, uid, other = len(list(folder.iterdir())), generate_uid(), generate_uid()
+
+    def second(ds: Dataset, number: int) -> None:
+        if number < number_of // 2:
+            return
+        ds.SeriesInstanceUID, ds.SeriesNumber = uid, 12
+        x, y, z = (float(c) for c in ds.ImagePositionPatient)
+        if what == "frame":
+            ds.FrameOfReferenceUID = other
+        elif what == "gap":
+            ds.ImagePositionPatient = [x, y, z + 2.0]
+        elif what == "same places":
+            first = pydicom.dcmread(sorted(folder.iterdir())[number - number_of // 2])
+            ds.ImagePositionPatient = first.ImagePositionPatient
+        elif what == "shifted":
+            ds.ImagePositionPatient = [x + 0.4, y, z]
+        else:
+            ds.ConvolutionKernel = "BONE"
+
+    _changed(folder, tmp_path, second)
+    with pytest.raises(ValueError, match="2 stacks of images, choose one"):
+        qc.run(tmp_path, protocol="acr-ct")
+
+
 def test_an_acr_mri_scan_in_parts_is_measured_whole(data, tmp_path: Path) -> None:
     folder = data("mr_acr/Siemens")
     report = qc.run(folder, protocol="acr-mri-large")

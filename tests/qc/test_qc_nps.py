@@ -113,6 +113,19 @@ def test_radial_average_and_its_frequencies_are_those_of_ramp_noise(rng) -> None
     assert mean.uncertainty < 0.01 * moment / area
 
 
+def test_drift_at_the_lowest_frequencies_does_not_hide_the_peak(rng) -> None:
+    """Ramp noise, highest at 0.4 per mm, under a hump at 0 that is higher."""
+
+    def drifting(fy: np.ndarray, fx: np.ndarray) -> np.ndarray:
+        return ramp(fy, fx) + 5.0 * np.exp(-((np.hypot(fy, fx) / 0.06) ** 2))
+
+    nps = noise_power_spectrum(cut(coloured(rng, (1280, 1408), drifting), 64, 64), SPACING)
+    assert nps.radial_values[:3].max() > 1.2 * nps.at(0.4).value
+    peak = nps.peak_frequency()
+    assert peak.value == pytest.approx(0.4, abs=3 * peak.uncertainty)
+    assert peak.uncertainty < 0.02
+
+
 def test_one_wave_has_its_peak_at_its_frequency_and_its_variance() -> None:
     """3 cos(2 pi (5 y / 40 + 9 x / 54)) has the variance 4.5, in two opposite cells."""
     y, x = np.mgrid[:40, :54]

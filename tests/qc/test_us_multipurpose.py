@@ -13,7 +13,8 @@ from imgtech.geometry import ImageGrid
 from imgtech.io import read_series, series_from_grid, write_us_image
 from imgtech.phantoms.twins import Placement, UsDrawing, UsTarget, UsTwin, us_drawing
 from imgtech.qc.protocols import us_multipurpose
-from reference.us_twins import GRID, drawn_us, drawn_us_channels, drawn_us_grey, us_truth
+from reference.us_channels import drawn_us_channels
+from reference.us_twins import GRID, drawn_us, drawn_us_grey, us_truth
 
 PLACE = Placement(center_mm=(1.3, -5.4), roll_rad=0.05)
 
@@ -100,6 +101,24 @@ def test_a_dead_element_shows_as_a_shadow_with_its_place() -> None:
     places = [float(text.split()[2]) for text in m.details["where"].split(",")]
     assert all(abs(place - 13.2) < 1.2 for place in places), m.details
     assert us_multipurpose(series_of(UsTwin()))["shadows"].details["where"] == "none"
+
+
+def test_a_wide_shadow_is_named_as_a_whole() -> None:
+    """Contact lost over 15 mm, more than the neighbours of a strip in the middle of it reach."""
+    shadows = {float(x): -9.0 for x in np.arange(6.0, 20.5, 1.5)}
+    report = us_multipurpose(series_of(UsTwin(shadows=shadows, noise_depth_mm=95.0)))
+    places = [float(text.split()[2]) for text in report["shadows"].details["where"].split(",")]
+    assert len(places) >= 13
+    # dark from 5.25 to 20.25 mm, strips of 0.92 mm by their middles
+    assert min(places) == pytest.approx(5.7, abs=0.92)
+    assert max(places) == pytest.approx(19.8, abs=0.92)
+
+
+def test_scatterers_without_a_wire_among_them() -> None:
+    points = UsTwin().scatterers(
+        ((41.0, 49.0), (3.0, 20.0)), placement=Placement(), density_per_mm2=2.0, rng=np.random.default_rng(1)
+    )
+    assert 200 < points.n_scatterers < 350
 
 
 def test_a_wrong_scale_is_found_and_fails_a_site_limit(tmp_path) -> None:

@@ -19,8 +19,10 @@ from imgtech.phantoms.twins import (
     MrTwin,
     Placement,
     RampSlot,
+    ScanPlane,
     acr_mri_drawing,
     cosine_shading,
+    plane_image,
 )
 from imgtech.qc.roi import ellipse_region
 from imgtech.recon.mri import cartesian
@@ -102,7 +104,13 @@ def head_coil(n_coils: int = 6) -> CoilSensitivities:
     )
 
 
-def as_series(pixels: np.ndarray, grid: ImageGrid, positions: Iterable[float], field_t: float) -> Series:
+def as_series(
+    pixels: np.ndarray,
+    grid: ImageGrid,
+    positions: Iterable[float],
+    field_t: float,
+    name: str = "digital twin",
+) -> Series:
     """Images as an MR series with the place of its grid."""
     y, x = grid.coordinates_mm
     return Series(
@@ -118,7 +126,8 @@ def as_series(pixels: np.ndarray, grid: ImageGrid, positions: Iterable[float], f
             repetition_time_ms=500.0,
             bandwidth_hz_per_pixel=130.0,
             averages=1.0,
-            series_description="digital twin",
+            series_description=name,
+            frame_of_reference_uid="1.2.3.4",
             manufacturer="imgtech",
         ),
     )
@@ -142,6 +151,91 @@ def drawn_scan(rng: np.random.Generator, *, sigma: float, off_mm: float | None =
         shading_rad=rng.uniform(-math.pi, math.pi),
         ghost=rng.uniform(0.004, 0.02),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalizerScan:
+    """A slice along the axis of a phantom: through a point this far off the axis, turned in its plane."""
+
+    row: tuple[float, float, float] = (0.0, 1.0, 0.0)
+    column: tuple[float, float, float] = (0.0, 0.0, -1.0)
+    off_mm: float = 0.0
+    shift_mm: tuple[float, float] = (0.0, 0.0)
+    thickness_mm: float = 10.0
+    grid: ImageGrid = field(default_factory=lambda: ImageGrid(shape=(214, 205), spacing_mm=(1.31, 1.31)))
+    sigma: float = 10.0
+    shading: float = 0.08
+    shading_rad: float = 0.4
+    ghost: float = 0.0
+    n_steps: int = 3
+
+    def series(self, twin: MrTwin, placement: Placement, rng: np.random.Generator) -> Series:
+        """One image in the coordinates of the axial ones."""
+        drawing = acr_mri_drawing(twin.name.split()[-1])
+        along = (-1.0 if placement.reversed else 1.0) * (drawing.foot_mm + drawing.length_mm / 2)
+        axis = np.array([placement.tilt[1], placement.tilt[0], 1.0])
+        middle = np.array([placement.center_mm[1], placement.center_mm[0], placement.z_mm])
+        normal = np.cross(self.row, self.column)
+        point = middle + along * axis / np.linalg.norm(axis) + self.off_mm * normal
+        point -= self.shift_mm[0] * np.array(self.column) + self.shift_mm[1] * np.array(self.row)
+        pixels = plane_image(
+            only_large(twin),
+            self.grid,
+            ScanPlane.of_scanner(
+                placement, point_mm=tuple(float(p) for p in point), row=self.row, column=self.column
+            ),
+            thickness_mm=self.thickness_mm,
+            sensitivity=cosine_shading(depth=self.shading, period_mm=420.0, angle_rad=self.shading_rad),
+            ghost=1j * self.ghost,
+            sigma=self.sigma,
+            rng=rng,
+            n_steps=self.n_steps,
+        )
+        y, x = self.grid.coordinates_mm
+        first = point + y[0] * np.array(self.column) + x[0] * np.array(self.row)
+        return dataclasses.replace(
+            as_series(pixels[None], self.grid, [float(first @ normal)], 1.5, name="sagittal localizer"),
+            orientation=(*self.row, *self.column),
+            origin_mm=tuple(float(p) for p in first),
+            slice_thickness_mm=self.thickness_mm,
+        )
+
+
+def only_large(twin: MrTwin) -> MrTwin:
+    """An ACR twin without its holes, cells and spokes."""
+    small = ("hole", "cell", "spoke")
+    solids = {name: s for name, s in twin.solids.items() if not any(word in name for word in small)}
+    return dataclasses.replace(twin, solids=solids)
+
+
+def drawn_localizer(rng: np.random.Generator, placement: Placement, *, sigma: float) -> LocalizerScan:
+    """Any plane along the scanner's axis in which the ramp block leaves 30 mm of the end free."""
+    while True:
+        turn, roll = rng.uniform(-math.pi, math.pi), rng.uniform(-math.pi, math.pi)
+        across = np.array([math.cos(roll), math.sin(roll), 0.0])
+        up = np.array([0.0, 0.0, -1.0])
+        row = math.cos(turn) * across + math.sin(turn) * up
+        column = rng.choice([-1.0, 1.0]) * (math.cos(turn) * up - math.sin(turn) * across)
+        scan = LocalizerScan(
+            row=tuple(float(c) for c in row),
+            column=tuple(float(c) for c in column),
+            off_mm=rng.uniform(-25, 25),
+            shift_mm=(rng.uniform(-15, 15), rng.uniform(-15, 15)),
+            thickness_mm=rng.uniform(3, 20),
+            grid=ImageGrid(shape=(300, 290), spacing_mm=(0.98, 0.98)),
+            n_steps=6,
+            sigma=sigma,
+            shading=rng.uniform(0.02, 0.15),
+            shading_rad=rng.uniform(-math.pi, math.pi),
+            ghost=rng.uniform(0.0, 0.01),
+        )
+        down = np.array(
+            [-math.sin(placement.roll_rad), math.cos(placement.roll_rad), 0.0]
+        )  # v of the phantom
+        normal = np.cross(row, column)
+        v = scan.off_mm * (down @ normal) + np.arange(-40.0, 40.0) * (down @ across)
+        if (np.abs(v) > 6.0 + scan.thickness_mm / 2 * abs(down @ normal)).sum() >= 30:
+            return scan
 
 
 def acr_truth(scan: MrScan, twin: MrTwin) -> dict[str, float]:

@@ -43,6 +43,9 @@ def qc(
     repeat: Annotated[
         Path | None, typer.Option(help="The same scan once more, where the protocol takes noise from two.")
     ] = None,
+    localizer: Annotated[
+        Path | None, typer.Option(help="The sagittal localizer, where it lies elsewhere.")
+    ] = None,
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,6 +78,7 @@ def qc(
             decision_rule=decision_rule,
             baselines=baselines,
             repeat=repeat,
+            localizer=localizer,
             settings=_settings(setting or []),
             phantom=phantom,
         )

@@ -141,6 +141,7 @@ def tags(dataset: Dataset) -> SeriesTags:
         series_uid=_text(header, "SeriesInstanceUID"),
         series_number=_text(header, "SeriesNumber"),
         series_description=_text(header, "SeriesDescription"),
+        frame_of_reference_uid=_text(header, "FrameOfReferenceUID"),
         manufacturer=_text(header, "Manufacturer"),
         model=_text(header, "ManufacturerModelName"),
         station=_text(header, "StationName"),

@@ -64,7 +64,7 @@ def list_series(path: str | Path) -> tuple[SeriesInfo, ...]:
 def read_series(
     path: str | Path,
     *,
-    series: str | Sequence[str] | None = None,
+    series: str | SeriesInfo | Sequence[str | SeriesInfo] | None = None,
     echo_time_ms: float | None = None,
     allow_gaps: bool = False,
     repeats: bool = False,
@@ -87,9 +87,10 @@ def read_series(
     ----------
     path : str or pathlib.Path
         A file, or a folder that is searched with its sub-folders.
-    series : str or sequence of str, optional
+    series : str, SeriesInfo or a sequence of them, optional
         Series number or series UID, needed where the folder holds more than one series. Of several, the
-        slices are joined to one stack: a scan that was sent in parts.
+        slices are joined to one stack: a scan that was sent in parts. A stack of :func:`list_series` chooses
+        that stack, also where a series holds several (a three-plane localizer).
     echo_time_ms : float, optional
         Echo time, needed where a series holds more than one echo.
     allow_gaps : bool, optional
@@ -162,6 +163,7 @@ def _split(group: list[tuple[Path, Dataset]]) -> list[_Stack]:
 
 def _info(files: list[Path], dataset: Dataset, members: list[Frame]) -> SeriesInfo:
     syntax = dataset.file_meta.get("TransferSyntaxUID")
+    corners = tuple(frame.position_mm for frame in members if frame.position_mm is not None)
     return SeriesInfo(
         modality=str(dataset.get("Modality", "")),
         kind=dataset.SOPClassUID.name,
@@ -171,23 +173,34 @@ def _info(files: list[Path], dataset: Dataset, members: list[Frame]) -> SeriesIn
         transfer_syntax=syntax.name if syntax else "unknown",
         tags=tags(dataset),
         files=tuple(files),
+        frame_of_reference=str(dataset.get("FrameOfReferenceUID") or "") or None,
+        orientation=members[0].orientation if members else None,
+        corners_mm=corners if len(corners) == len(members) else (),
+        slice_thickness_mm=members[0].thickness_mm if members else None,
+        component=members[0].component if members else "M",
     )
 
 
 def _choose(
-    found: list[_Stack], path: Path, series: str | Sequence[str] | None, echo_time_ms: float | None
+    found: list[_Stack],
+    path: Path,
+    series: str | SeriesInfo | Sequence[str | SeriesInfo] | None,
+    echo_time_ms: float | None,
 ) -> _Stack:
     images = [stack for stack in found if stack.frames]
     names = "; ".join(str(stack.info) for stack in images)
     if not images:
         raise ValueError(f"{path} holds no image, only: {', '.join(stack.info.kind for stack in found)}")
     if series is not None:
-        wanted = (series,) if isinstance(series, str) else tuple(str(one) for one in series)
+        wanted = (series,) if isinstance(series, str | SeriesInfo) else tuple(series)
         chosen = []
         for one in wanted:
-            members = [s for s in images if one in (s.info.tags.series_number, s.info.tags.series_uid)]
+            members = [
+                s for s in images if one in (s.info, s.info.tags.series_number, s.info.tags.series_uid)
+            ]
             if not members:
-                raise ValueError(f"series must be one of those in {path}, got {one!r}; there are: {names}")
+                told = str(one) if isinstance(one, SeriesInfo) else repr(one)
+                raise ValueError(f"series must be one of those in {path}, got {told}; there are: {names}")
             chosen += [s for s in members if s not in chosen]
         images = chosen
     if echo_time_ms is not None:
@@ -196,7 +209,7 @@ def _choose(
             raise ValueError(
                 f"echo_time_ms must be one of those in {path}, got {echo_time_ms}; there are: {names}"
             )
-    if len(images) > 1 and not isinstance(series, str | None):
+    if len(images) > 1 and not isinstance(series, str | SeriesInfo | None):
         return _joined(images)
     if len(images) > 1:
         raise ValueError(f"{path} holds {len(images)} stacks of images, choose one: {names}")

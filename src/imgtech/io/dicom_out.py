@@ -69,7 +69,7 @@ def write_series(
     Values are stored as unsigned 16-bit integers with Rescale Slope and Intercept; what was stored is off
     by at most half a step. Slices get ascending instance numbers along the normal. A CT series becomes CT
     Image Storage with the Rescale Type HU, an MR series MR Image Storage, anything else Secondary Capture
-    with its modality. UIDs are new in every call, except that a study date and a series number are taken
+    with its modality. UIDs are new in every call; study date, series number and frame of reference are taken
     from the tags. Images are marked as derived, and burnt-in annotation as absent.
 
     Parameters
@@ -162,7 +162,8 @@ def _shared(series: Series, slope: float, intercept: float) -> Dataset:
     out.SOPClassUID = _CLASSES.get(series.modality, SecondaryCaptureImageStorage)
     out.Modality = series.modality or "OT"
     out.ImageType = ["DERIVED", "PRIMARY", "AXIAL" if series.modality == "CT" else "OTHER"]
-    out.StudyInstanceUID, out.SeriesInstanceUID, out.FrameOfReferenceUID = (generate_uid() for _ in range(3))
+    out.StudyInstanceUID, out.SeriesInstanceUID = (generate_uid() for _ in range(2))
+    out.FrameOfReferenceUID = tags.frame_of_reference_uid or generate_uid()
     out.StudyDate = out.SeriesDate = tags.study_date or now.strftime("%Y%m%d")
     out.ContentDate, out.ContentTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
     out.StudyTime, out.InstanceCreationDate = "", now.strftime("%Y%m%d")

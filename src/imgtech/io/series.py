@@ -22,6 +22,8 @@ class SeriesTags:
     ----------
     series_uid, series_number, series_description : str, optional
         Identity of the series.
+    frame_of_reference_uid : str, optional
+        Series with the same one share their coordinates.
     manufacturer, model, station, software : str, optional
         The scanner.
     study_date : str, optional
@@ -47,6 +49,7 @@ class SeriesTags:
     series_uid: str | None = None
     series_number: str | None = None
     series_description: str | None = None
+    frame_of_reference_uid: str | None = None
     manufacturer: str | None = None
     model: str | None = None
     station: str | None = None
@@ -93,6 +96,16 @@ class SeriesInfo:
         Scanner and acquisition.
     files : tuple of pathlib.Path
         The files, in the order of their names.
+    frame_of_reference : str or None, optional
+        UID of the frame in which the places hold; the same for series between which nothing was moved.
+    orientation : tuple of float or None, optional
+        Direction cosines of a row and of a column, patient coordinates.
+    corners_mm : tuple of tuple of float, optional
+        Patient coordinates of the centre of the first pixel of each image; empty if one does not say it.
+    slice_thickness_mm : float or None, optional
+        Nominal thickness.
+    component : str, optional
+        ``"M"`` for magnitude, ``"P"``, ``"R"`` or ``"I"`` for phase, real or imaginary part of an MR signal.
     """
 
     modality: str
@@ -103,6 +116,16 @@ class SeriesInfo:
     transfer_syntax: str
     tags: SeriesTags
     files: tuple[Path, ...]
+    frame_of_reference: str | None = None
+    orientation: tuple[float, ...] | None = None
+    corners_mm: tuple[tuple[float, ...], ...] = ()
+    slice_thickness_mm: float | None = None
+    component: str = "M"
+
+    @property
+    def plane(self) -> str | None:
+        """``"sagittal"``, ``"coronal"`` or ``"axial"``, whichever is nearest; None where unknown."""
+        return None if self.orientation is None else plane_of(self.orientation)
 
     def __str__(self) -> str:
         number = self.tags.series_number or "without number"
@@ -168,7 +191,8 @@ class Series(ArrayValue):
         if pixels.ndim != 3 or pixels.size == 0:
             raise ValueError(f"pixels must be a stack (slice, y, x), got shape {pixels.shape}")
         if not np.isfinite(pixels).all():
-            raise ValueError("pixels must be finite")
+            where = tuple(int(k) for k in np.argwhere(~np.isfinite(pixels))[0])
+            raise ValueError(f"pixels must be finite, got {pixels[where]} at index {where}")
         if positions.shape != pixels.shape[:1]:
             raise ValueError(
                 f"positions_mm must name each of the {pixels.shape[0]} slices, got shape {positions.shape}"
@@ -183,9 +207,20 @@ class Series(ArrayValue):
         return ImageGrid(shape=self.pixels.shape[1:], spacing_mm=self.spacing_mm)
 
     @property
+    def plane(self) -> str:
+        """``"sagittal"``, ``"coronal"`` or ``"axial"``, whichever is nearest."""
+        return plane_of(self.orientation)
+
+    @property
     def normal(self) -> npt.NDArray[np.float64]:
         """Direction in which the slice positions grow: row direction cross column direction."""
         return np.cross(self.orientation[:3], self.orientation[3:])
+
+
+def plane_of(orientation: tuple[float, ...]) -> str:
+    """Plane of the patient that images with these direction cosines are nearest to."""
+    normal = np.cross(orientation[:3], orientation[3:])
+    return ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(normal)))]
 
 
 def series_from_grid(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from imgtech._core.validate import one_of
-from imgtech.io import Series, SeriesInfo, list_series, read_series
+from imgtech.io import list_series, read_series
+from imgtech.qc._choose_series import Known, asked_for, best_stack, localizers, same_twice, with_note
 from imgtech.qc.decision import DecisionRule
 from imgtech.qc.decision import decision_rule as rule_by_name
 from imgtech.qc.limits import read_baselines, with_limits
 from imgtech.qc.protocols._acr_mri_limits import EDITIONS as ACR_MRI_EDITIONS
+from imgtech.qc.protocols._acr_mri_scan import find_phantom
 from imgtech.qc.protocols.acr_ct import ACR_CT_EDITIONS, acr_ct
 from imgtech.qc.protocols.acr_mri_large import acr_mri_large
 from imgtech.qc.protocols.acr_mri_medium import acr_mri_medium
@@ -37,108 +39,97 @@ from imgtech.qc.protocols.us_multipurpose import US_EDITIONS, us_multipurpose
 from imgtech.qc.report import Report
 from imgtech.qc.site_phantom import read_site_phantom
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Protocol:
-    """``measure`` is called with the scan, ``edition`` and, where it takes them, ``repeat`` and settings."""
-
-    editions: tuple[str, ...]
-    modalities: tuple[str, ...]
-    n_images: tuple[int, int]
-    measure: Callable[..., Report]
-    takes_repeat: bool = False
-    in_time: bool = False
-    settings: tuple[str, ...] = ()
-    takes_phantom: bool = False
-
-
 _STACK = (5, 10_000)
 _PROTOCOLS = {
-    "acr-mri-large": _Protocol(
+    "acr-mri-large": Known(
         editions=ACR_MRI_EDITIONS["large"],
         modalities=("MR",),
         n_images=(11, 11),
         measure=acr_mri_large,
         takes_repeat=True,
+        takes_localizer=True,
+        find=partial(find_phantom, model="large"),
     ),
-    "acr-mri-medium": _Protocol(
+    "acr-mri-medium": Known(
         editions=ACR_MRI_EDITIONS["medium"],
         modalities=("MR",),
         n_images=(11, 11),
         measure=acr_mri_medium,
         takes_repeat=True,
+        takes_localizer=True,
+        find=partial(find_phantom, model="medium"),
     ),
-    "mr-snr-nema": _Protocol(
+    "mr-snr-nema": Known(
         editions=MR_SNR_EDITIONS,
         modalities=("MR",),
         n_images=(1, 100),
         measure=mr_snr_nema,
         takes_repeat=True,
     ),
-    "mr-magnet": _Protocol(
+    "mr-magnet": Known(
         editions=MR_MAGNET_EDITIONS,
         modalities=("MR",),
         n_images=(1, 100),
         measure=mr_magnet,
         takes_repeat=True,
     ),
-    "mr-epi-stability": _Protocol(
+    "mr-epi-stability": Known(
         editions=MR_EPI_EDITIONS,
         modalities=("MR",),
         n_images=(14, 100_000),
         measure=mr_epi_stability,
         in_time=True,
     ),
-    "acr-ct": _Protocol(
+    "acr-ct": Known(
         editions=tuple(ACR_CT_EDITIONS),
         modalities=("CT",),
         n_images=_STACK,
         measure=acr_ct,
     ),
-    "ct-water": _Protocol(
+    "ct-water": Known(
         editions=tuple(CT_WATER_EDITIONS),
         modalities=("CT",),
         n_images=(1, 10_000),
         measure=ct_water,
     ),
-    "gamma-flood": _Protocol(
+    "gamma-flood": Known(
         editions=tuple(GAMMA_FLOOD_EDITIONS),
         modalities=("NM",),
         n_images=(1, 8),
         measure=gamma_flood,
     ),
-    "gamma-bars": _Protocol(
+    "gamma-bars": Known(
         editions=GAMMA_BARS_EDITIONS,
         modalities=("NM",),
         n_images=(1, 1),
         measure=gamma_bars,
     ),
-    "pet-nema-iq": _Protocol(
+    "pet-nema-iq": Known(
         editions=PET_EDITIONS,
         modalities=("PT",),
         n_images=(10, 10_000),
         measure=pet_nema_iq,
     ),
-    "gamma-jaszczak": _Protocol(
+    "gamma-jaszczak": Known(
         editions=JASZCZAK_EDITIONS,
         modalities=("NM",),
         n_images=(10, 10_000),
         measure=gamma_jaszczak,
     ),
-    "planar-xray": _Protocol(
+    "planar-xray": Known(
         editions=PLANAR_EDITIONS,
         modalities=PLANAR_MODALITIES,
         n_images=(1, 1),
         measure=planar_xray,
     ),
-    "us-in-air": _Protocol(
+    "us-in-air": Known(
         editions=US_AIR_EDITIONS,
         modalities=("US",),
         n_images=(1, 1),
         measure=us_in_air,
         settings=("n_elements", "weak_db", "dead_db", "db_per_level"),
     ),
-    "site": _Protocol(
+    "site": Known(
         editions=SITE_EDITIONS,
         modalities=(),
         n_images=(1, 10_000),
@@ -146,7 +137,7 @@ _PROTOCOLS = {
         takes_repeat=True,
         takes_phantom=True,
     ),
-    "us-multipurpose": _Protocol(
+    "us-multipurpose": Known(
         editions=tuple(US_EDITIONS),
         modalities=("US",),
         n_images=(1, 1),
@@ -155,7 +146,7 @@ _PROTOCOLS = {
         settings=("db_per_level", "scanner_speed_m_s", "phantom_speed_m_s"),
     ),
     **{
-        f"catphan-{model}": _Protocol(
+        f"catphan-{model}": Known(
             editions=tuple(CATPHAN_EDITIONS),
             modalities=("CT",),
             n_images=_STACK,
@@ -193,15 +184,18 @@ def run(
     decision_rule: str | DecisionRule = "simple-acceptance",
     baselines: str | Path | None = None,
     repeat: str | Path | None = None,
+    localizer: str | Path | None = None,
     settings: Mapping[str, float] | None = None,
     phantom: str | Path | None = None,
 ) -> Report:
     """Read a scan and measure it by a phantom protocol.
 
-    Where a folder holds several series, the one with the modality and the number of images that the
-    protocol expects is taken; if there is more than one of those, ``series`` (and ``echo_time_ms``, for a
-    double echo) must choose. Where the protocol can use the same scan twice, the two only series that fit are
-    taken for the scan and its repetition if they have the same description.
+    Where a folder holds several stacks of images, also of one series, the one with the modality and the
+    number of images that the protocol expects is taken. If several fit, or none, the ACR MRI protocols look
+    into the stacks and take the one that shows the phantom; if there is more than one of those, ``series``
+    (and ``echo_time_ms``, for a double echo) must choose. Where the protocol can use the same scan twice, the
+    two only series that fit are taken for scan and repetition if they have the same description. Where
+    it can use a sagittal localizer, that is taken from the same folder. Notes say what was chosen.
 
     Parameters
     ----------
@@ -221,6 +215,9 @@ def run(
         A site's own limits, see :func:`imgtech.qc.limits.read_baselines`; they replace those of the edition.
     repeat : str or pathlib.Path, optional
         File or folder of the same scan once more, for protocols that take the noise from two scans.
+    localizer : str or pathlib.Path, optional
+        File or folder of the sagittal localizer, where it does not lie in the same folder, for protocols that
+        measure a length on it.
     settings : mapping of str to float, optional
         Numbers that the files do not tell, by the name of the argument of the protocol's function, such as
         ``phantom_speed_m_s``.
@@ -266,95 +263,32 @@ def run(
         if name not in known.settings:
             takes = ", ".join(known.settings) or "no settings"
             raise ValueError(f"settings must not hold {name!r}: {protocol} takes {takes}")
-    pair: tuple[SeriesInfo, ...] = ()
-    if series is None and echo_time_ms is None:
-        found = list_series(path)
-        pair = _same_twice(found, known) if repeat is None else ()
-        wanted, echo_time_ms, said = _chosen_with_note(pair[0], found) if pair else _best(found, known)
-    else:
-        wanted, said = series, ()
-
-    def read(place: str | Path, series: str | tuple[str, ...] | None, echo_time_ms: float | None) -> Series:
-        return read_series(
-            place, series=series, echo_time_ms=echo_time_ms, allow_gaps=True, repeats=known.in_time
+    if localizer is not None and not known.takes_localizer:
+        raise ValueError(
+            f"localizer must not be given: {protocol} has no use for a sagittal localizer, got {localizer}"
         )
-
-    scan = read(path, wanted, echo_time_ms)
-    scan = replace(scan, notes=(*said, *scan.notes))
+    found = list_series(path)
+    asked = asked_for(found, series, echo_time_ms)
+    everything = series is None and echo_time_ms is None
+    pair = same_twice(found, known) if everything and repeat is None else ()
+    wanted, said = with_note(pair[0], found) if pair else best_stack(path, asked, known)
+    if wanted is None:
+        scan = read_series(
+            path, series=series, echo_time_ms=echo_time_ms, allow_gaps=True, repeats=known.in_time
+        )
+    else:
+        scan = read_series(path, series=wanted, allow_gaps=True, repeats=known.in_time)
     if pair:
-        more["repeat"] = read(path, *_chosen(pair[1]))
+        more["repeat"] = read_series(path, series=pair[1], allow_gaps=True, repeats=known.in_time)
     elif repeat is not None:
-        more["repeat"] = read(repeat, None, None)
+        again, _ = best_stack(repeat, asked_for(list_series(repeat), None, None), known)
+        more["repeat"] = read_series(repeat, series=again, allow_gaps=True, repeats=known.in_time)
+    if known.takes_localizer:
+        place, there = (path, found) if localizer is None else (localizer, list_series(localizer))
+        more["localizer"], passed_over = localizers(place, there, scan, known)
+        said = (*said, *passed_over)
+        if localizer is not None and not more["localizer"]:
+            raise ValueError(f"localizer must hold a sagittal MR image, got {localizer}")
+    scan = replace(scan, notes=(*said, *scan.notes))
     report = known.measure(scan, edition=chosen, **more)
     return (report if own is None else with_limits(report, own)).decided_by(rule)
-
-
-_Choice = tuple[str | tuple[str, ...] | None, float | None, tuple[str, ...]]
-
-
-def _best(found: tuple[SeriesInfo, ...], known: _Protocol) -> _Choice:
-    """UID and echo time of the only stack that fits, or of the parts of one; nothing where several do."""
-    fits = _fitting(found, known)
-    if len(found) == 1 or len(fits) > 1:
-        return None, None, ()
-    if len(fits) == 1:
-        return _chosen_with_note(fits[0], found)
-    parts = _parts(found, known)
-    if not parts:
-        return None, None, ()
-    uids = tuple(dict.fromkeys(p.tags.series_uid or "" for p in parts))
-    numbers = ", ".join(p.tags.series_number or "without a number" for p in parts)
-    return uids, parts[0].tags.echo_time_ms, (f"the slices of series {numbers} are taken as one scan",)
-
-
-def _chosen_with_note(info: SeriesInfo, found: tuple[SeriesInfo, ...]) -> _Choice:
-    note = f"of {len(found)} stacks of images, {info} is measured" if len(found) > 1 else ""
-    return info.tags.series_uid, info.tags.echo_time_ms, (note,) if note else ()
-
-
-def _parts(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
-    """Stacks that are too short, alike in all but their slices, and long enough together."""
-    low, high = known.n_images
-    short = [s for s in found if s.modality in known.modalities and 0 < s.n_images < low]
-    if not short:
-        return ()
-
-    def kind(info: SeriesInfo) -> tuple[object, ...]:
-        name = _without_number(info.tags.series_description or info.tags.protocol_name or "")
-        return info.shape, info.spacing_mm, info.tags.echo_time_ms, info.tags.sequence_name, name
-
-    groups: dict[tuple[object, ...], list[SeriesInfo]] = {}
-    for info in short:
-        groups.setdefault(kind(info), []).append(info)
-    whole = [g for g in groups.values() if len(g) > 1 and low <= sum(s.n_images for s in g) <= high]
-    return tuple(whole[0]) if len(whole) == 1 else ()
-
-
-def _same_twice(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
-    """The two only stacks that fit, if they are the same scan twice; nothing otherwise."""
-    fits = _fitting(found, known)
-    if not known.takes_repeat or len(fits) != 2:
-        return ()
-    one, two = fits
-    alike = (one.n_images, one.shape, one.tags.sequence_name) == (
-        two.n_images,
-        two.shape,
-        two.tags.sequence_name,
-    )
-    alike &= one.tags.echo_time_ms == two.tags.echo_time_ms and one.tags.series_uid != two.tags.series_uid
-    names = [s.tags.series_description or s.tags.protocol_name or "" for s in fits]
-    return fits if alike and _without_number(names[0]) == _without_number(names[1]) else ()
-
-
-def _without_number(name: str) -> str:
-    """A description without the number or letter that counts repetitions at its end."""
-    return name.rstrip("0123456789 _-")
-
-
-def _fitting(found: tuple[SeriesInfo, ...], known: _Protocol) -> tuple[SeriesInfo, ...]:
-    low, high = known.n_images
-    return tuple(s for s in found if s.modality in known.modalities and low <= s.n_images <= high)
-
-
-def _chosen(info: SeriesInfo) -> tuple[str | None, float | None]:
-    return info.tags.series_uid, info.tags.echo_time_ms

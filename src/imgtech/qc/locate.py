@@ -16,9 +16,12 @@ Floats = npt.NDArray[np.float64]
 
 _LEVELS = (0.15, 0.3, 0.5)
 _CLEAR = 0.9
+_LEAST_PX = 16
 
 
-def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, float]) -> Rim:
+def find_disk(
+    image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, float], magnitude: bool = False
+) -> Rim:
     """Find the one big bright disk of an image.
 
     The image is cut at 15, 30 and 50 % of its bright level; the outline of the largest piece gives a
@@ -34,6 +37,8 @@ def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, 
         The pixels, 2-D.
     radius_mm : tuple of float
         Smallest and largest radius that is accepted.
+    magnitude : bool, optional
+        Whether the pixels are magnitudes of complex values, of which nothing but noise lies outside.
 
     Returns
     -------
@@ -58,6 +63,9 @@ def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, 
     """
     pixels = real_image("image", image, 2, grid.shape).astype(np.float64)
     smallest, largest = each("radius_mm", radius_mm, 2, positive)
+    if min(pixels.shape) < _LEAST_PX:
+        rows, columns = pixels.shape
+        raise ValueError(f"image must be at least {_LEAST_PX} x {_LEAST_PX} pixels, got {rows} x {columns}")
     smooth = ndimage.gaussian_filter(pixels, 1.0)
     floor, bright = np.percentile(smooth, [5, 95])
     best: Rim | None = None
@@ -70,7 +78,7 @@ def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, 
         if not 0.8 * smallest <= guess[1] <= 1.2 * largest:
             continue
         try:
-            rim = disk_rim(pixels, grid, center_mm=guess[0], radius_mm=guess[1])
+            rim = disk_rim(pixels, grid, center_mm=guess[0], radius_mm=guess[1], magnitude=magnitude)
         except ValueError:
             continue
         if best is None or rim.sound.sum() > best.sound.sum():

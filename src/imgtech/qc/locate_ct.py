@@ -25,14 +25,22 @@ Floats = npt.NDArray[np.float64]
 _COARSE_MM = 3.0
 _LOOKED_AT = 25
 _TURNS = 720
+_LEAST_BLOCKS = 16
 _BAND_MM = (-2.5, -1.25, 0.0, 1.25, 2.5)
 _APART_RAD = math.radians(25.0)
 _ROUNDED_HU = 1e-6
 _SHARE_OF_BEST = 0.6
-_STEADY_MM = 0.012
+_STEADY_MM = {
+    True: 0.0016,
+    False: 0.0045,
+}  # what interpolation leaves of a centroid, of a circle through the rim
 _RAYS = 240
 _FREE_MM = (4.0, 7.0)
 _FREE_SHARE = 0.03
+_AGREE = 0.05  # mm, or pixels where they are larger: metal beside the phantom pulls at the centroid
+_LOWEST_HU = -1024.0
+_FILLED = (0.75, 0.9)
+_SHARES = (-0.5, 1.5)  # of the step from air to the body: a wall may be denser, metal counts no more
 _SEARCH_MM = 10.0
 
 
@@ -52,8 +60,8 @@ class Axis(ArrayValue):
         ``(y, x)`` of the straight line through the centres, at position 0 of the stack.
     slope : tuple of float
         Shift of that line in ``(y, x)`` per mm along the stack.
-    slope_uncertainty : float
-        Standard uncertainty of either slope.
+    slope_uncertainties : tuple of float
+        Standard uncertainties of the two slopes.
     """
 
     positions_mm: Floats
@@ -61,7 +69,7 @@ class Axis(ArrayValue):
     radii_mm: Floats
     offset_mm: tuple[float, float]
     slope: tuple[float, float]
-    slope_uncertainty: float
+    slope_uncertainties: tuple[float, float]
 
     def at(self, position_mm: float) -> tuple[float, float]:
         """Centre ``(y, x)`` of the axis at a position of the stack."""
@@ -101,8 +109,8 @@ def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
     On means over blocks of about 3 mm slices are cut half-way between air and the middle of the image; of the
     largest piece, its holes filled, the circle that most outline points agree on is taken, so that a table
     below and a clipped side do not pull at it. Along rays from its centre the half height is found to a
-    fraction of a pixel and a circle fitted, points far from it left out; where nothing else is near, the
-    centroid of the disk is taken. A straight line goes through the
+    fraction of a pixel and a circle fitted, points far from it left out, first on the blocks, then on the
+    pixels; where nothing else is near, the centroid of the disk is taken. A straight line goes through the
     centres of all slices whose radius fits.
 
     Parameters
@@ -141,21 +149,31 @@ def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
     low, high = each("radius_mm", radius_mm, 2, positive)
     steps = [max(1, round(_COARSE_MM / d)) for d in series.spacing_mm]
     rows, columns = (n // step * step for n, step in zip(series.pixels.shape[1:], steps, strict=True))
+    if min(rows // steps[0], columns // steps[1]) < _LEAST_BLOCKS:
+        high, wide = series.grid.fov_mm
+        raise ValueError(
+            f"series must show at least {_LEAST_BLOCKS} pixels and {_LEAST_BLOCKS * _COARSE_MM:g} mm each "
+            f"way, got {series.grid.shape[0]} x {series.grid.shape[1]} pixels, {high:g} x {wide:g} mm"
+        )
     y, x = (
         c[:n].reshape(-1, step).mean(axis=1)
         for c, n, step in zip(series.grid.coordinates_mm, (rows, columns), steps, strict=True)
     )
     last = len(series.pixels) - 1
     chosen = np.unique(np.linspace(0, last, min(last + 1, _LOOKED_AT)).round().astype(int))
+    lowest = _LOWEST_HU if _is_padded(series) else -np.inf
     found, seen = [], []
-    coarse = []
+    fine, coarse = (series.grid.coordinates_mm[0], series.grid.coordinates_mm[1]), []
     for i in chosen:
-        blocks = series.pixels[i, :rows, :columns].reshape(rows // steps[0], steps[0], -1, steps[1])
+        seen_values = np.maximum(series.pixels[i, :rows, :columns], lowest)
+        blocks = seen_values.reshape(rows // steps[0], steps[0], -1, steps[1])
         coarse.append(blocks.mean(axis=(1, 3), dtype=np.float64))
     heights = [_levels(image) for image in coarse]
     least = _SHARE_OF_BEST * max(body - air for air, body in heights)
     for i, image, (air, body) in zip(chosen, coarse, heights, strict=True):
-        circle = _circle(image, y, x, air, body) if body - air > max(least, _ROUNDED_HU) else None
+        circle = None
+        if body - air > max(least, _ROUNDED_HU):
+            circle = _circle(image, (y, x), series.pixels[i], fine, air, body)
         if circle is None:
             continue
         seen.append(circle[1])
@@ -167,14 +185,14 @@ def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
             f"no slice shows a disk of {2 * low:.0f} to {2 * high:.0f} mm diameter; outlines found: {sizes}"
         )
     positions, centers = np.array([f[0] for f in found]), np.array([f[1] for f in found])
-    offset, slope, spread = _line(positions, centers)
+    offset, slope, spread = _line(positions, centers, _STEADY_MM[all(f[3] for f in found)])
     return Axis(
         positions_mm=positions,
         centers_mm=centers,
         radii_mm=np.array([f[2] for f in found]),
         offset_mm=offset,
         slope=slope,
-        slope_uncertainty=spread,
+        slope_uncertainties=spread,
     )
 
 
@@ -250,49 +268,65 @@ def match_rods(series: Series, axis: Axis, rods: Sequence[Insert], *, body_hu: f
     )
 
 
+def _is_padded(series: Series) -> bool:
+    """Whether values below those of air fill a part of the images, as around a round field of view."""
+    low, middle = np.percentile(series.pixels[:: max(1, len(series.pixels) // 5)], (1, 50))
+    return bool(low < 1.1 * _LOWEST_HU < middle)
+
+
 def _levels(image: Floats) -> tuple[float, float]:
-    """Levels of the air and of the middle of the image."""
-    rows, columns = (slice(n // 4, n - n // 4) for n in image.shape)
-    return float(np.percentile(image, 2)), float(np.median(image[rows, columns]))
+    """Levels of the air and of the body: the median of what lies above half of the range."""
+    air, high = (float(p) for p in np.percentile(image, (2, 99)))
+    return air, float(np.median(image[image >= (air + high) / 2]))
 
 
 def _circle(
-    image: Floats, y: Floats, x: Floats, air: float, body: float
-) -> tuple[tuple[float, float], float] | None:
-    """Centre and radius of the phantom on coarse pixels."""
+    image: Floats,
+    places: tuple[Floats, Floats],
+    pixels: npt.NDArray[np.float32],
+    fine: tuple[Floats, Floats],
+    air: float,
+    body: float,
+) -> tuple[tuple[float, float], float, bool] | None:
+    """Centre and radius of the phantom, and whether it stands free: first on coarse pixels, then on all."""
     level = (air + body) / 2
-    guess = outline_circle(image > level, y, x)
+    guess = outline_circle(image > level, *places)
     if guess is None:
         return None
     center, radius = guess
     angles = 2 * math.pi * np.arange(_RAYS) / _RAYS
-    for _ in range(2):
-        edge, found = _half_height(image, (y, x), center, radius, angles, level)
+    for values, where in ((image, places), (pixels, fine)):
+        edge, found = _half_height(values, where, center, radius, angles, level)
         if found.sum() < _RAYS / 3:
-            return guess
+            return *guess, False
         center, radius, _ = fit_circle(edge, found, angles, center)
-    return _centroid(np.clip((image - air) / (body - air), 0.0, 1.0), (y, x), center, radius), radius
+    whole = _centroid(np.clip((image - air) / (body - air), *_SHARES), places, center, radius)
+    tolerance = _AGREE * max(1.0, fine[0][1] - fine[0][0], fine[1][1] - fine[1][0])
+    if whole is None or math.dist(whole, center) > tolerance:
+        return center, radius, False
+    return whole, radius, True
 
 
 def _centroid(
     share: Floats, places: tuple[Floats, Floats], center: tuple[float, float], radius: float
-) -> tuple[float, float]:
-    """Centroid of a disk that stands free in the image, better than any edge; else the centre given."""
+) -> tuple[float, float] | None:
+    """Centroid of a disk that stands free in the image, better than any edge; None if it does not."""
     y, x = places
     cy, cx = center
     far = radius + _FREE_MM[1]
     if cy - far < y[0] or cy + far > y[-1] or cx - far < x[0] or cx + far > x[-1]:
-        return center
+        return None
     r = np.hypot(y[:, None] - cy, x - cx)
     if share[(r > radius + _FREE_MM[0]) & (r < far)].mean() > _FREE_SHARE:
-        return center
-    disk = np.where(r < 0.85 * radius, 1.0, np.where(r < far, share, 0.0))
+        return None
+    filled = np.clip((_FILLED[1] - r / radius) / (_FILLED[1] - _FILLED[0]), 0.0, 1.0)
+    disk = np.where(r < far, filled + (1 - filled) * share, 0.0)
     whole = disk.sum()
     return float((disk.sum(axis=1) @ y) / whole), float((disk.sum(axis=0) @ x) / whole)
 
 
 def _half_height(
-    image: Floats,
+    image: Floats | npt.NDArray[np.float32],
     places: tuple[Floats, Floats],
     center: tuple[float, float],
     radius: float,
@@ -305,7 +339,7 @@ def _half_height(
         (c + np.multiply.outer(way(angles), r) - p[0]) / (p[1] - p[0])
         for c, way, p in zip(center, (np.sin, np.cos), places, strict=True)
     ]
-    values = ndimage.map_coordinates(image, np.stack(at), order=1, mode="nearest")
+    values = ndimage.map_coordinates(image, np.stack(at), order=1, mode="nearest", output=np.float64)
     falls = (values[:, :-1] >= level) & (values[:, 1:] < level)
     inside = [(a >= 0) & (a <= n - 1) for a, n in zip(at, image.shape, strict=True)]
     falls &= (inside[0] & inside[1])[:, 1:]
@@ -316,11 +350,13 @@ def _half_height(
     return np.asarray(r[k] + part), falls.any(axis=1)
 
 
-def _line(position: Floats, centers: Floats) -> tuple[tuple[float, float], tuple[float, float], float]:
-    """A line through the centres that outliers do not pull at: offset, slope, uncertainty of the slope."""
+def _line(
+    position: Floats, centers: Floats, steady_mm: float
+) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
+    """A line through the centres that outliers do not pull at: offset, slope, uncertainties of the slope."""
     keep = np.ones(len(position), dtype=bool)
     fit = np.stack([np.zeros(2), np.median(centers, axis=0)])
-    spread = 0.0
+    spread = np.zeros(2)
     for _ in range(6):
         if keep.sum() < 3 or np.ptp(position[keep]) == 0:
             fit = np.stack([np.zeros(2), np.median(centers[keep], axis=0)])
@@ -330,15 +366,18 @@ def _line(position: Floats, centers: Floats) -> tuple[tuple[float, float], tuple
         away = np.hypot(*(centers - design @ fit).T)
         limit = max(3 * 1.4826 * float(np.median(away[keep])), 0.1)
         wide = position[keep] - position[keep].mean()
-        scatter = float(np.sqrt((away[keep] ** 2).sum() / 2 / max(keep.sum() - 2, 1)))
-        spread = math.hypot(
-            scatter / math.sqrt(float((wide**2).sum())), _STEADY_MM / float(np.ptp(position[keep]))
-        )
+        left = (centers - design @ fit)[keep]
+        scatter = np.sqrt((left**2).sum(axis=0) / max(keep.sum() - 2, 1))
+        spread = np.hypot(scatter / math.sqrt(float(wide @ wide)), steady_mm / np.ptp(position[keep]))
         new = away <= limit
         if np.array_equal(new, keep):
             break
         keep = new
-    return (float(fit[1, 0]), float(fit[1, 1])), (float(fit[0, 0]), float(fit[0, 1])), spread
+    return _pair(fit[1]), _pair(fit[0]), _pair(spread)
+
+
+def _pair(values: Floats) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
 
 
 def _ring(series: Series, index: int, center: tuple[float, float], radius: float, angles: Floats) -> Floats:

@@ -13,6 +13,7 @@ from imgtech.phantoms.twins.drawings import BarGroup, ContrastRod, Insert, Modul
 from imgtech.phantoms.twins.emission import blurred_ball, jaszczak, nema_body
 from imgtech.phantoms.twins.flat import FlatBar, FlatDisk, FlatTwin
 from imgtech.phantoms.twins.gamma import four_slits, gamma_counts, gamma_field, quadrant_bars
+from imgtech.phantoms.twins.mr_planes import ScanPlane, plane_image, plane_section
 from imgtech.phantoms.twins.mr_solids import Cylinder, MrSolid, RampSlot, Slab, WedgeBar
 from imgtech.phantoms.twins.mr_twin import MrTwin, cosine_shading
 from imgtech.phantoms.twins.noise import ct_noise_images, ct_noise_spectrum, disk_mean_deviation
@@ -54,6 +55,7 @@ __all__ = [
     "PlanarDrawing",
     "RampSlot",
     "Rod",
+    "ScanPlane",
     "Slab",
     "SlicePlace",
     "Solid",
@@ -85,6 +87,8 @@ __all__ = [
     "leeds_tor18",
     "nema_body",
     "planar_drawing",
+    "plane_image",
+    "plane_section",
     "qc3",
     "quadrant_bars",
     "spoke_centers",

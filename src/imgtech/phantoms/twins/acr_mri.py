@@ -6,7 +6,9 @@ diameter 190 mm; four low-contrast sheets. [P] Distances of the slices, places o
 angles and diameters of the low-contrast spokes, diameter 165 mm and hole arrays of the medium phantom, as
 published in the open program pylinac 3.49. [H] Spokes turn by 9 degrees from slice to slice: the open program
 hazen 2.0. [S] Read off open scans of a large phantom (the test data of hazen): sizes of block and inserts,
-stagger of 0.2 mm between the rows of an array, places of arrays and low-contrast insert.
+stagger of 0.2 mm between the rows of an array, places of arrays and low-contrast insert; along the axis, off
+two sagittal localizers: the ends of the water, 30 mm below slice 1 and 18 mm above slice 11, and how far the
+ramp block and the ring around the sheets go.
 From memory and not checked: contrasts of the sheets (1.4, 2.5, 3.6 and 5.1 %). No scan of a medium phantom
 was seen: what [P] does not tell of it is put where the large phantom has it, scaled to the smaller disk.
 """
@@ -33,6 +35,7 @@ STAGGER_MM = 0.2
 _NOMINAL_MM = 5.0
 _SLOT_MM = 0.8
 _BAR_WIDTH_MM = 5.7
+_BLOCK_END_MM = 35.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,8 @@ class AcrMriDrawing:
     arrays : tuple of (float, (float, float))
         Diameter of the holes of every pair of arrays, and the hole that both share: the last of the upper
         left array and the first of the lower right one.
+    foot_mm : float
+        z of the inside of the end near slice 1.
     bars_top_mm, bars_length_mm : float
         v of the fixed end of the wedge bars, and their length where they are equal.
     sheet_center_mm : (float, float)
@@ -77,6 +82,7 @@ class AcrMriDrawing:
     ring_center_mm: Point
     ring_radii_mm: Point
     arrays: tuple[tuple[float, Point], ...]
+    foot_mm: float
     bars_top_mm: float
     bars_length_mm: float
     sheet_center_mm: Point
@@ -99,6 +105,7 @@ _DRAWINGS = {
         ring_center_mm=(-45.1, -45.2),
         ring_radii_mm=(12.5, 19.0),
         arrays=((1.1, (38.1, -13.8)), (1.0, (38.1, 9.15)), (0.9, (38.1, 32.1))),
+        foot_mm=-30.0,
         bars_top_mm=-94.0,
         bars_length_mm=31.0,
         sheet_center_mm=(7.2, 0.0),
@@ -118,6 +125,7 @@ _DRAWINGS = {
         ring_center_mm=(-39.2, -39.3),
         ring_radii_mm=(12.5, 19.0),
         arrays=((1.1, (35.8, -16.5)), (1.0, (35.8, 4.2)), (0.9, (35.8, 24.0)), (0.8, (35.8, 42.3))),
+        foot_mm=-21.0,
         bars_top_mm=-81.5,
         bars_length_mm=25.0,
         sheet_center_mm=(5.0, 0.0),
@@ -208,6 +216,7 @@ def acr_mri(
     model: str = "large",
     *,
     diameter_mm: float | None = None,
+    length_mm: float | None = None,
     ellipticity_mm: float = 0.0,
     tilt: float = 0.0,
     contrast_scale: float = 1.0,
@@ -221,6 +230,8 @@ def acr_mri(
         Which.
     diameter_mm : float, optional
         Vertical diameter; that of the drawing by default.
+    length_mm : float, optional
+        Inside length, end to end; that of the drawing by default. The end near slice 1 stays where it is.
     ellipticity_mm : float, optional
         How much longer the horizontal half axis is than the vertical one.
     tilt : float, optional
@@ -233,7 +244,7 @@ def acr_mri(
     Returns
     -------
     MrTwin
-        ``facts`` holds the two diameters and the contrast of every sheet in a slice of 5 mm.
+        ``facts`` holds the two diameters, the length and the contrast of every sheet in a slice of 5 mm.
 
     Raises
     ------
@@ -258,13 +269,14 @@ def acr_mri(
     scale = positive("contrast_scale", contrast_scale)
     if scale * max(CONTRASTS.values()) > 1:
         raise ValueError(f"contrast_scale must leave every contrast below 1, got {contrast_scale}")
-    body_z = (-24.0, drawing.length_mm - 24.0)
+    long = positive("length_mm", drawing.length_mm if length_mm is None else length_mm)
+    body_z = (drawing.foot_mm, drawing.foot_mm + long)
     solids: dict[str, MrSolid] = {
         "water": Cylinder(signal=WATER, semi_axes_mm=(half, wide), z_mm=body_z),
         **_first_slice(drawing, tilt),
         **dict(_bars(drawing, wedge_error_mm)),
         **dict(_grid(drawing)),
-        **dict(_sheets(drawing, scale)),
+        **dict(_sheets(drawing, scale, body_z[1])),
         "chimney": Slab(
             signal=-WATER,
             center_mm=(-drawing.radius_mm + 8.0, 0.0),
@@ -272,7 +284,7 @@ def acr_mri(
             z_mm=(52.0, 68.0),
         ),
     }
-    facts = {"vertical diameter": 2 * half, "horizontal diameter": 2 * wide}
+    facts = {"vertical diameter": 2 * half, "horizontal diameter": 2 * wide, "length": long}
     facts |= {f"contrast of slice {role}": scale * c for role, c in CONTRASTS.items()}
     return MrTwin(name=f"ACR MRI {model}", solids=solids, facts=facts)
 
@@ -282,7 +294,12 @@ def _first_slice(drawing: AcrMriDrawing, tilt: float) -> dict[str, MrSolid]:
     v, u = drawing.block_center_mm
     inner, outer = drawing.ring_radii_mm
     found: dict[str, MrSolid] = {
-        "ramp block": Slab(signal=-WATER, center_mm=(v, u), size_mm=drawing.block_size_mm, z_mm=z),
+        "ramp block": Slab(
+            signal=-WATER,
+            center_mm=(v, u),
+            size_mm=drawing.block_size_mm,
+            z_mm=(drawing.foot_mm, _BLOCK_END_MM),
+        ),
         "resolution insert": Slab(
             signal=-WATER, center_mm=drawing.insert_center_mm, size_mm=drawing.insert_size_mm, z_mm=z
         ),
@@ -337,9 +354,9 @@ def _grid(drawing: AcrMriDrawing) -> Iterator[tuple[str, MrSolid]]:
         yield f"water of cell {i + 1}", dataclasses.replace(cell, signal=WATER, size_mm=inside)
 
 
-def _sheets(drawing: AcrMriDrawing, scale: float) -> Iterator[tuple[str, MrSolid]]:
+def _sheets(drawing: AcrMriDrawing, scale: float, top_mm: float) -> Iterator[tuple[str, MrSolid]]:
     v0, u0 = drawing.sheet_center_mm
-    z = (drawing.roles_mm[8] - 5.0, drawing.roles_mm[11] + 5.0)
+    z = (drawing.roles_mm[8] - 5.0, top_mm)
     inner, outer = drawing.sheet_radius_mm, drawing.sheet_outer_mm
     yield "sheet ring", Cylinder(signal=-WATER, center_mm=(v0, u0), semi_axes_mm=(outer, outer), z_mm=z)
     yield "sheet water", Cylinder(signal=WATER, center_mm=(v0, u0), semi_axes_mm=(inner, inner), z_mm=z)

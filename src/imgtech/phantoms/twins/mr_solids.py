@@ -6,6 +6,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from imgtech._core.validate import finite, positive
 from imgtech.phantoms.placed import Shape2D, pair, positive_pair
@@ -13,7 +17,10 @@ from imgtech.phantoms.polygons import Rectangle
 from imgtech.phantoms.shapes_2d import Ellipse
 from imgtech.phantoms.twins.placement import SlicePlace
 
+Floats = npt.NDArray[np.float64]
+
 _STEPS = 12
+_FACET_MM = 0.002
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +41,17 @@ class MrSolid(ABC):
     @abstractmethod
     def section(self, place: SlicePlace) -> Iterator[Shape2D]:
         """Flat shapes whose values add up to the mean over a slice."""
+
+    @abstractmethod
+    def faces(self) -> tuple[Floats, Floats]:
+        """The solid as what lies behind all its faces, ``n . (v, u, z) <= c``.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Unit vectors n, shape ``(face, 3)``, and distances c; of a round wall the facets of a polygon
+            around it that is 0.002 mm wider at its corners.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +101,14 @@ class Cylinder(MrSolid):
                 angle_rad=place.image_angle(0.0),
             )
 
+    def faces(self) -> tuple[Floats, Floats]:
+        high, wide = self.semi_axes_mm
+        n = max(24, math.ceil(math.pi / math.sqrt(2 * _FACET_MM / max(high, wide))))
+        angle = 2 * np.pi * np.arange(n) / n
+        walls = np.stack([np.cos(angle) / high, np.sin(angle) / wide, np.zeros(n)], axis=1)
+        away = 1 + walls[:, 0] * self.center_mm[0] + walls[:, 1] * self.center_mm[1]
+        return _scaled([walls, _ALONG], [away, (self.z_mm[1], -self.z_mm[0])])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Slab(MrSolid):
@@ -123,6 +149,10 @@ class Slab(MrSolid):
         share = place.share(self.z_mm)
         if share > 0:
             yield _rectangle(place, share * self.signal, self.center_mm, self.size_mm)
+
+    def faces(self) -> tuple[Floats, Floats]:
+        v, u = (_ends(c, d) for c, d in zip(self.center_mm, self.size_mm, strict=True))
+        return _scaled([_DOWN, _RIGHT, _ALONG], [v, u, (self.z_mm[1], -self.z_mm[0])])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +219,12 @@ class RampSlot(MrSolid):
             value = self.signal * h / t / _STEPS
             yield _rectangle(place, value, (self.center_mm[0], u), (self.width_mm, length))
 
+    def faces(self) -> tuple[Floats, Floats]:
+        layer = np.array([[0.0, -self.slope, 1.0], [0.0, self.slope, -1.0]])
+        height = _ends(self.z_mm - self.slope * self.center_mm[1], self.height_mm)
+        width, reach = _ends(self.center_mm[0], self.width_mm), _ends(self.z_mm, 2 * self.reach_mm)
+        return _scaled([_DOWN, layer, _ALONG], [width, height, reach])
+
 
 @dataclass(frozen=True, kw_only=True)
 class WedgeBar(MrSolid):
@@ -246,6 +282,30 @@ class WedgeBar(MrSolid):
             if abs(z - self.middle_mm) <= self.reach_mm and length > 0:
                 center = self.start_mm[0] + length / 2, self.start_mm[1]
                 yield _rectangle(place, self.signal / _STEPS, center, (length, self.width_mm))
+
+    def faces(self) -> tuple[Floats, Floats]:
+        v, u = self.start_mm
+        end = np.array([[1.0, 0.0, -self.rise], [-1.0, 0.0, 0.0]])
+        ends = (v + self.length_mm - self.rise * self.middle_mm, -v)
+        return _scaled(
+            [end, _RIGHT, _ALONG],
+            [ends, _ends(u, self.width_mm), _ends(self.middle_mm, 2 * self.reach_mm)],
+        )
+
+
+_DOWN, _RIGHT, _ALONG = (np.array([row, -row]) for row in np.eye(3))
+
+
+def _ends(middle: float, length: float) -> tuple[float, float]:
+    """Distances of the two faces of something of a length."""
+    return middle + length / 2, length / 2 - middle
+
+
+def _scaled(normals: list[Floats], distances: list[Any]) -> tuple[Floats, Floats]:
+    """All faces, their normals of length 1."""
+    n, c = np.concatenate(normals), np.concatenate([np.asarray(d, dtype=np.float64) for d in distances])
+    size = np.linalg.norm(n, axis=1)
+    return n / size[:, None], c / size
 
 
 def _span(name: str, values: tuple[float, float]) -> tuple[float, float]:

@@ -120,14 +120,7 @@ class MrTwin:
             k-space is sample ``n // 2``.
         """
         shapes = self.section(position_mm, thickness_mm=thickness_mm, placement=placement).shapes
-        flat = [s for s in shapes if isinstance(s, Shape2D)]
-        ky, kx = ((np.arange(n) - n // 2) / (n * d) for n, d in zip(grid.shape, grid.spacing_mm, strict=True))
-        if coils is None:
-            return _spectrum(flat, ky, kx)
-        signal = np.zeros((coils.n_coils, *grid.shape), dtype=np.complex128)
-        for weights, shift in zip(coils.coefficients.T, coils.frequencies_per_mm, strict=True):
-            signal += np.multiply.outer(weights, _spectrum(flat, ky - shift[0], kx - shift[1]))
-        return signal
+        return spectrum_of([s for s in shapes if isinstance(s, Shape2D)], grid, coils)
 
     def images(
         self,
@@ -174,27 +167,49 @@ class MrTwin:
             If the thickness is not positive, the noise negative or without its source, or there are several
             coils (combine those by a reconstruction).
         """
-        spread = not_negative("sigma", sigma)
-        if not isinstance(ghost, Complex) or not np.isfinite(ghost):
-            raise ValueError(f"ghost must be a finite number, got {ghost!r}")
-        if spread > 0 and rng is None:
-            raise ValueError("rng must be given for noise, got None")
         if sensitivity is not None and sensitivity.n_coils != 1:
             raise ValueError(f"sensitivity must be of one coil, got {sensitivity.n_coils}")
         positions = floats("positions_mm", np.atleast_1d(positions_mm))
         out = np.empty((len(positions), *grid.shape), dtype=np.float32)
-        odd = np.where((np.arange(grid.shape[0]) - grid.shape[0] // 2) % 2, -1.0, 1.0)[:, None]
         for plane, position in zip(out, positions, strict=True):
             signal = self.kspace(
                 grid, float(position), thickness_mm=thickness_mm, placement=placement, coils=sensitivity
             )
-            signal = signal[0] if sensitivity is not None else signal
-            image = image_of(signal * (1 + ghost * odd), grid)
-            if rng is not None and spread > 0:
-                noise = spread * rng.standard_normal((2, *grid.shape))
-                image = image + noise[0] + 1j * noise[1]
-            plane[:] = np.abs(image)
+            plane[:] = magnitude_image(signal, grid, ghost=ghost, sigma=sigma, rng=rng)
         return out
+
+
+def spectrum_of(shapes: list[Shape2D], grid: ImageGrid, coils: CoilSensitivities | None) -> Complexes:
+    """Signal of flat shapes on the Cartesian raster of a grid, ``(ky, kx)`` or ``(coil, ky, kx)``."""
+    ky, kx = ((np.arange(n) - n // 2) / (n * d) for n, d in zip(grid.shape, grid.spacing_mm, strict=True))
+    if coils is None:
+        return _spectrum(shapes, ky, kx)
+    signal = np.zeros((coils.n_coils, *grid.shape), dtype=np.complex128)
+    for weights, shift in zip(coils.coefficients.T, coils.frequencies_per_mm, strict=True):
+        signal += np.multiply.outer(weights, _spectrum(shapes, ky - shift[0], kx - shift[1]))
+    return signal
+
+
+def magnitude_image(
+    signal: Complexes,
+    grid: ImageGrid,
+    *,
+    ghost: complex,
+    sigma: float,
+    rng: np.random.Generator | None,
+) -> npt.NDArray[np.float32]:
+    """Magnitude image of the raster of one coil, with a ghost half a field of view away and noise."""
+    spread = not_negative("sigma", sigma)
+    if not isinstance(ghost, Complex) or not np.isfinite(ghost):
+        raise ValueError(f"ghost must be a finite number, got {ghost!r}")
+    if spread > 0 and rng is None:
+        raise ValueError("rng must be given for noise, got None")
+    odd = np.where((np.arange(grid.shape[0]) - grid.shape[0] // 2) % 2, -1.0, 1.0)[:, None]
+    image = image_of(signal.reshape(grid.shape) * (1 + ghost * odd), grid)
+    if rng is not None and spread > 0:
+        noise = spread * rng.standard_normal((2, *grid.shape))
+        image = image + noise[0] + 1j * noise[1]
+    return np.abs(image).astype(np.float32)
 
 
 def image_of(kspace: npt.ArrayLike, grid: ImageGrid) -> Complexes:

@@ -142,7 +142,7 @@ def bar_modulation(
         name="bar modulation",
         value=value,
         unit="1",
-        uncertainty=math.sqrt(value**2 + math.sqrt(spread)) - value if spread > 0 else 0.0,
+        uncertainty=float(_of_root(np.array(bare), 2 * math.sqrt(spread))),
         definition=_DROEGE,
         algorithm="bar-modulation-1",
         details={"squared modulation": bare, "noise": math.sqrt(noise)},
@@ -216,7 +216,9 @@ def droege_morin_mtf(
             beyond += np.where(k * f > f[-1], part, 0.0)
         values = np.sqrt(np.maximum(first**2 - taken, 0.0))
     safe = np.maximum(values, 1e-3)
-    own = spread * math.pi / math.sqrt(2) / size * np.minimum(first / safe, 3.0)
+    twice = 2 * math.pi / math.sqrt(2) / size * spread
+    high, low = (first + twice) ** 2 - taken, np.maximum(first - twice, 0.0) ** 2 - taken
+    own = np.maximum(np.sqrt(np.maximum(high, 0.0)) - values, values - np.sqrt(np.maximum(low, 0.0))) / 2
     common = values * contrast.uncertainty / size
     modes = np.concatenate([np.diag(own), common[:, None], (beyond / (6 * safe))[:, None]], axis=1)
     return _curve(f, values, modes, "droege-morin-harmonics-1", _DROEGE)
@@ -276,6 +278,12 @@ def coltman_mtf(frequencies_per_mm: npt.ArrayLike, responses: Sequence[Measureme
         up, down = (_coltman_series(f, found + sign * change)[0] for sign in (1, -1))
         modes[:, i] = (up - down) / (2 * steps[i]) * spread[i]
     return _curve(f, values, np.concatenate([modes, beyond[:, None] / 3], axis=1), "coltman-2", _COLTMAN)
+
+
+def _of_root(square: Floats, reach: float) -> Floats:
+    """Half of how far the root of a square, 0 where that is negative, moves with steps up and down."""
+    value, high, low = (np.sqrt(np.maximum(square + step, 0.0)) for step in (0.0, reach, -reach))
+    return np.asarray(np.maximum(high - value, value - low) / 2)
 
 
 def _coltman_series(f: Floats, found: Floats) -> tuple[Floats, Floats]:

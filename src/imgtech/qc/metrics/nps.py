@@ -117,7 +117,7 @@ class NPS(ArrayValue):
         return self._measured(name, value, math.sqrt(square), "mm^2", _freedom(value, square))
 
     def peak_frequency(self) -> Measurement:
-        """The frequency at which the radial average is highest.
+        """The frequency at which the radial average is highest, drift at the low end left out.
 
         A polynomial of fourth order is fitted to the rings around the peak; the uncertainty is that of its
         slope there divided by its curvature.
@@ -136,7 +136,7 @@ class NPS(ArrayValue):
             self.radial_frequencies_per_mm, self.radial_values, self.radial_uncertainties
         )
         found = self._measured("NPS peak frequency", peak, spread, "1/mm", math.inf, _TG233)
-        return replace(found, algorithm=f"{found.algorithm}, peak-2")
+        return replace(found, algorithm=f"{found.algorithm}, peak-3")
 
     def mean_frequency(self) -> Measurement:
         r"""The mean frequency of the radial average.

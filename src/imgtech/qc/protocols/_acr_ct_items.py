@@ -9,17 +9,19 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr
 
 from imgtech.phantoms.twins import AcrCtDrawing, BarGroup, Insert
 from imgtech.phantoms.twins.acr_ct import BEADS_APART_MM
 from imgtech.qc.limit import Source
 from imgtech.qc.measurement import Measurement
 from imgtech.qc.metrics import MTF, bar_modulation, cnr, disk_mtf, droege_morin_mtf
+from imgtech.qc.pose import Pose
 from imgtech.qc.protocols._acr_ct_scan import AcrCtScan
 from imgtech.qc.protocols._ct_inserts import insert_mean
 from imgtech.qc.protocols._ct_pose_items import pose_items
 from imgtech.qc.protocols._ct_rods import patch_grid, window
-from imgtech.qc.protocols._ct_uniform import UniformField, uniform_items
+from imgtech.qc.protocols._ct_uniform import UniformField, scatter_of_slices, uniform_items
 from imgtech.qc.protocols._items import Item
 from imgtech.qc.roi import disk_region, region_mean
 
@@ -37,7 +39,10 @@ _MTF_REACH_MM = 7.0
 BARS_HALF_MM = 12.0
 _CORRELATED = 1.5
 _LEAST_PX = 0.01
-_PART_PERIODS = 0.003  # the disk ends within a period: scatter of the value on twins
+_MOST_PHASE = 0.95
+_LEAST_MTF = 0.0002  # how far the value without noise may lie from the truth on twins
+_USUAL_BLUR_MM = 0.7
+_BARS_ALGORITHM = "bars-tapered-disk-1, droege-morin-harmonics-1"
 _ACR = Source(document="ACR Computed Tomography Quality Control Manual", edition="2017")
 _CALIBRATION = dataclasses.replace(_ACR, clause="CT number calibration")
 _CONTRAST = dataclasses.replace(_ACR, clause="low contrast performance", verified=False)
@@ -54,7 +59,7 @@ def acr_ct_items(scan: AcrCtScan) -> Iterator[Item]:
         yield Item(
             name=f"CT number {insert.name}",
             unit="HU",
-            algorithm="rod-mean-1",
+            algorithm="rod-mean-2",
             definition=_CALIBRATION,
             measure=lambda insert=insert: _insert(scan, insert),  # type: ignore[misc]
         )
@@ -80,7 +85,7 @@ def acr_ct_items(scan: AcrCtScan) -> Iterator[Item]:
         yield Item(
             name=f"MTF {group.per_cm} lp/cm bars",
             unit="1",
-            algorithm="droege-morin-harmonics-1",
+            algorithm=_BARS_ALGORITHM,
             definition=_DROEGE,
             measure=lambda i=i: _bars(scan, i),  # type: ignore[misc]
         )
@@ -129,7 +134,14 @@ def _cnr(scan: AcrCtScan) -> Measurement:
         disk_region(scan.grid, center_mm=scan.place(middle, point), radius_mm=CNR_ROI_MM)
         for point in (scan.drawing.large_rod.center_mm, scan.drawing.background_mm)
     )
-    return cnr(scan.image(middle), rod, around)
+    found = cnr(scan.image(middle), rod, around)
+    try:
+        scatter = scatter_of_slices(scan, uniform_field(scan.drawing), CNR_ROI_MM)
+    except ValueError:  # no uniform module in the scan
+        return found
+    means = math.sqrt(2) * scatter.deviation_hu / max(scatter.pixel_hu, 1e-9)
+    noise = (found.value or 0.0) / math.sqrt(2 * found.degrees_of_freedom)
+    return dataclasses.replace(found, uncertainty=math.hypot(means, noise))
 
 
 def _distance(scan: AcrCtScan) -> Measurement:
@@ -194,7 +206,7 @@ def _bead_in(scan: AcrCtScan, index: int, place: tuple[float, float]) -> tuple[f
 @lru_cache(maxsize=8)
 def _bar_mtf(scan: AcrCtScan) -> MTF:
     """From the patterns that stand out; the contrast of bar and gap is twice that of their mean."""
-    indices = scan.inside(scan.drawing.resolution, scan.sharp_mm(BARS_HALF_MM))
+    indices = _bar_slices(scan)
     image, center = scan.image(indices), scan.place(indices, (0.0, 0.0))
     plain = disk_region(scan.grid, center_mm=center, radius_mm=35.0)
     around = region_mean(image, plain)
@@ -212,14 +224,94 @@ def _bar_mtf(scan: AcrCtScan) -> MTF:
 
 def _bars(scan: AcrCtScan, i: int) -> Measurement:
     mtf = _bar_mtf(scan)  # its first value is that at frequency 0
+    phase, smear = _phase_and_smear(scan, scan.drawing.bars[i])
+    spill = _spill(scan, scan.drawing.bars[i])
+    raw, own = float(mtf.values[i + 1]), float(mtf.uncertainties[i + 1])
+    value = smear * math.sqrt(max(raw**2 - spill**2, 0.0))
     return Measurement(
         name="MTF",
-        value=float(mtf.values[i + 1]),
-        uncertainty=math.hypot(float(mtf.uncertainties[i + 1]), _PART_PERIODS),
+        value=value,
+        uncertainty=math.hypot(smear * own, max((smear * raw - value) / 2, _LEAST_MTF), phase * value),
         definition=_DROEGE,
-        algorithm="droege-morin-harmonics-1",
+        algorithm=_BARS_ALGORITHM,
+        details={
+            "relative uncertainty by the phase of the bars": phase,
+            "factor for the tilt": smear,
+            "edge of the pattern, taken off in squares": spill,
+        },
     )
 
 
+def _bar_slices(scan: AcrCtScan) -> npt.NDArray[np.intp]:
+    return scan.inside(scan.drawing.resolution, scan.sharp_mm(BARS_HALF_MM))
+
+
 def _bar_region(scan: AcrCtScan, indices: npt.NDArray[np.intp], group: BarGroup) -> Floats:
-    return disk_region(scan.grid, center_mm=scan.place(indices, group.center_mm), radius_mm=BAR_ROI_MM)
+    """A disk within the pattern whose weight falls to 0 like a squared cosine.
+
+    A sharp disk ends within a period and sees the blurred edge of the pattern.
+    """
+    cy, cx = scan.place(indices, group.center_mm)
+    box, y, x = window(scan.grid, (cy, cx), BAR_ROI_MM)
+    region = np.zeros(scan.grid.shape)
+    turn = np.minimum(np.hypot(y - cy, x - cx) / BAR_ROI_MM, 1.0) * math.pi / 2
+    region[box] = np.cos(turn) ** 2
+    return region
+
+
+@lru_cache(maxsize=8)
+def _blur_mm(scan: AcrCtScan) -> float:
+    """Standard deviation of the blur of the rim of the bone rod."""
+    try:
+        half = _rod_mtf(scan).at(0.5).value
+    except ValueError:
+        half = None
+    return math.sqrt(math.log(2) / 2) / math.pi / half if half else _USUAL_BLUR_MM
+
+
+def _spill(scan: AcrCtScan, group: BarGroup) -> float:
+    """MTF that the blurred edges of a pattern alone would show: those of a box of half the contrast."""
+    indices, blur = _bar_slices(scan), _blur_mm(scan)
+    region, pose = _bar_region(scan, indices, group), scan.pose(indices)
+    row, column = np.nonzero(region)
+    y, x = scan.grid.coordinates_mm
+    cy, cx = scan.place(indices, group.center_mm)
+    turn = math.atan2(*_across(pose, group))
+    dy, dx = y[row] - cy, x[column] - cx
+    share = np.ones(len(row))
+    across, along = dx * math.cos(turn) + dy * math.sin(turn), dy * math.cos(turn) - dx * math.sin(turn)
+    for away, half in ((across, 5.0 * group.n_bars / group.per_cm), (along, group.height_mm / 2)):
+        share *= ndtr((half - away) / blur) - ndtr((-half - away) / blur)
+    weight = region[row, column]
+    mean = float(np.average(share, weights=weight))
+    return math.pi / math.sqrt(8) * math.sqrt(float(np.average((share - mean) ** 2, weights=weight)))
+
+
+def _across(pose: Pose, group: BarGroup) -> tuple[float, float]:
+    """Direction ``(y, x)`` across the bars in the image."""
+    (ay, ax), (by, bx) = (
+        pose.to_image_mm(s * math.sin(group.angle_rad), s * math.cos(group.angle_rad)) for s in (0.0, 1.0)
+    )
+    return float(by - ay), float(bx - ax)
+
+
+def _phase_and_smear(scan: AcrCtScan, group: BarGroup) -> tuple[float, float]:
+    r"""Relative uncertainty by the phase of the bars on the pixels, and the factor for the tilt.
+
+    The mean of :math:`\cos^2` over the weighted pixels is half of :math:`1 + |W(2f)| \cos 2\phi`, with W the
+    Fourier transform of the weights on the pixels: not 0 where a period is near two pixels. Of the standard
+    deviation over all phases and half of how far the truth may lie above, the larger counts. In the mean of
+    slices a tilted pattern is smeared: with the variance v of its places across the bars by
+    :math:`e^{-2 \pi^2 f^2 v}`.
+    """
+    indices, f = _bar_slices(scan), group.per_cm / 10
+    region, pose = _bar_region(scan, indices, group), scan.pose(indices)
+    ey, ex = _across(pose, group)
+    y, x = scan.grid.coordinates_mm
+    turn = 4 * math.pi * f
+    wave = np.exp(1j * turn * ey * y)[:, None] * np.exp(1j * turn * ex * x)
+    across = np.array(scan.places(indices, group.center_mm)) @ (ey, ex)
+    share = min(float(abs(np.vdot(region, wave)) / region.sum()), _MOST_PHASE)
+    return max(share / math.sqrt(8), (1 / math.sqrt(1 - share) - 1) / 2), math.exp(
+        2 * (math.pi * f) ** 2 * float(across.var())
+    )

@@ -13,8 +13,7 @@ from imgtech.io import Series
 from imgtech.phantoms.twins import AcrCtDrawing, Module, Placement, acr_ct_drawing
 from imgtech.phantoms.twins.acr_ct import RADIUS_MM
 from imgtech.qc.locate_ct import find_axis, match_rods
-from imgtech.qc.pose import Pose
-from imgtech.qc.protocols._ct_rods import RigidFit, find_rod, fit_rigid
+from imgtech.qc.protocols._ct_rods import RigidFit, find_rods
 from imgtech.qc.protocols._ct_scan import CTScan, Indices, by_bars, cropped, pose_at
 
 Floats = npt.NDArray[np.float64]
@@ -82,13 +81,10 @@ def find_acr_ct(series: Series) -> AcrCtScan:
         mirrored=pattern.mirrored,
     )
     core = fits[len(fits) // 4 : max(len(fits) // 4 + 1, len(fits) - len(fits) // 4)]
-    image = pixels[core].mean(axis=0, dtype=np.float64)
-    rods = _rods(image, grid, pose_at(start, float(series.positions_mm[core].mean())), drawing)
+    at = series.positions_mm[core]
+    rods = find_rods(pixels[core], grid, [pose_at(start, float(z)) for z in at], drawing.inserts)
     placement = dataclasses.replace(
-        start,
-        roll_rad=rods.angle_rad,
-        center_mm=rods.center_mm,
-        z_mm=float(series.positions_mm[core].mean()),
+        start, roll_rad=rods.angle_rad, center_mm=rods.center_mm, z_mm=float(at.mean())
     )
     placement, known = _middle(series, pixels, grid, placement, fits, drawing)
     notes = [
@@ -144,19 +140,3 @@ def _middle(
         ),
     )
     return by_bars(series, pixels, grid, moved, z_mm=drawing.resolution.middle_mm, ring_mm=_BAR_RING_MM)
-
-
-def _rods(image: Floats, grid: ImageGrid, pose: Pose, drawing: AcrCtDrawing) -> RigidFit:
-    drawn, found = [], []
-    for insert in drawing.inserts:
-        if insert.radius_mm > 20.0:  # water in water shows no edge
-            continue
-        y, x = pose.to_image_mm(*insert.center_mm)
-        try:
-            place = find_rod(image, grid, (float(y), float(x)), insert.radius_mm)
-        except ValueError:  # beyond the edge of the image, which its own item says
-            continue
-        if abs(place.contrast_hu) > max(50.0, 5 * place.noise_hu):
-            drawn.append(insert.center_mm)
-            found.append(place.center_mm)
-    return fit_rigid(drawn, found, mirrored=pose.mirrored)

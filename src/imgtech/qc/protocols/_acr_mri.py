@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -29,7 +29,14 @@ from imgtech.qc.protocols._acr_mri_holes import (
     find_arrays,
     smallest_resolved,
 )
+from imgtech.qc.protocols._acr_mri_length import LENGTH_ALGORITHM
 from imgtech.qc.protocols._acr_mri_limits import acr_mri_limits
+from imgtech.qc.protocols._acr_mri_localizer import (
+    Localized,
+    find_in_localizer,
+    localizer_picture,
+    measure_length,
+)
 from imgtech.qc.protocols._acr_mri_pictures import pictures
 from imgtech.qc.protocols._acr_mri_ramps import ramps
 from imgtech.qc.protocols._acr_mri_regions import air_power, air_region, uniform_region
@@ -72,28 +79,45 @@ _MIDDLE = (_ONE_CHANNEL + _MANY_CHANNELS) / 2 / _ONE_CHANNEL
 _CHANNEL_FACTOR = (_MANY_CHANNELS - _ONE_CHANNEL) / (_MANY_CHANNELS + _ONE_CHANNEL) / math.sqrt(2)
 
 
-def measure_acr_mri(series: Series, *, model: str, repeat: Series | None, edition: str) -> Report:
+def measure_acr_mri(
+    series: Series,
+    *,
+    model: str,
+    repeat: Series | None,
+    localizer: Series | Sequence[Series] | None,
+    edition: str,
+) -> Report:
     """Run the tests of the large or the medium phantom on an axial series."""
     if series.modality != "MR":
         raise ValueError(f"series must be MR, got modality {series.modality!r}")
     scan = find_phantom(series, model)
     sheets = find_sheets(scan)
-    measurements = measured(_items(scan, sheets, repeat))
+    localizers = [localizer] if isinstance(localizer, Series) else list(localizer or ())
+    located = find_in_localizer(scan, localizers) if localizers else None
+    measurements = measured(_items(scan, sheets, repeat, located))
+    drawn = pictures(scan, {m.name: m for m in measurements}, sheets)
+    if isinstance(located, Localized):
+        drawn = (localizer_picture(located), *drawn)
     report = Report(
         protocol=f"acr-mri-{model}",
         edition=edition,
         measurements=measurements,
         subject={name.replace("_", " "): str(value) for name, value in series.tags.known().items()},
-        pictures=pictures(scan, {m.name: m for m in measurements}, sheets),
-        notes=(*series.notes, *scan.notes, *_notes(scan, repeat)),
+        pictures=drawn,
+        notes=(*series.notes, *scan.notes, *_notes(scan, repeat, located)),
     )
     return with_limits(report, acr_mri_limits(model, edition, series.tags))
 
 
-def _items(scan: Scan, sheets: dict[int, Sheet | str], repeat: Series | None) -> Iterator[Item]:
+def _items(
+    scan: Scan, sheets: dict[int, Sheet | str], repeat: Series | None, located: Localized | str | None
+) -> Iterator[Item]:
+    if located is not None:
+        length = partial(measure_length, located, _definition("geometry"))
+        yield _item("length", "mm", "geometry", LENGTH_ALGORITHM, length)
     for role, name, degrees in _DIAMETERS:
         yield _item(
-            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-4",
+            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-5",
             partial(_diameter, scan, role, degrees),
         )  # fmt: skip
     for way, upper in DIRECTIONS.items():
@@ -218,8 +242,12 @@ def _snr_of_one(image: Floats, scan: Scan) -> Measurement:
     )
 
 
-def _notes(scan: Scan, repeat: Series | None) -> list[str]:
+def _notes(scan: Scan, repeat: Series | None, located: Localized | str | None) -> list[str]:
     notes = []
+    if located is None:
+        notes.append("the length of the phantom is not measured: no sagittal localizer")
+    elif isinstance(located, Localized):
+        notes.append(f"the length of the phantom is measured on the localizer ({located.name})")
     field = scan.series.tags.field_strength_t
     if field is None or field > 3.1:
         notes.append("no limit of uniformity: the field strength is unknown or above 3 T")

@@ -25,7 +25,7 @@ _MIRROR_MARGIN = 0.03
 _POSITION_TOLERANCE_MM = 3.0
 _INSERT_MM = 8.0
 _FEW = 3
-_PLANES = ("sagittal", "coronal", "axial")
+_LONG_ENOUGH_MM = 30.0
 _LOCALIZER_NAMES = ("localizer", "localiser", "scout", "survey")
 
 
@@ -60,6 +60,22 @@ class Scan:
         if isinstance(rim, str):
             raise ValueError(f"slice {role}: {rim}")
         return rim
+
+    def axis(self) -> Floats:
+        """Direction of the phantom's axis in patient coordinates, from the centres of its slices."""
+        centers = {
+            self.indices[r]: d.center_mm
+            for r, d in self.disks.items()
+            if isinstance(d, Rim) and r in self.indices
+        }
+        slope = np.zeros(2)
+        if len(centers) > 1:
+            z = self.series.positions_mm[list(centers)]
+            if np.ptp(z) >= _LONG_ENOUGH_MM:
+                slope = np.polyfit(z, np.array(list(centers.values())), 1)[0]
+        x, y = np.array(self.series.orientation[:3]), np.array(self.series.orientation[3:])
+        along = self.series.normal + slope[0] * y + slope[1] * x
+        return np.asarray(along / np.linalg.norm(along))
 
     def pose_in(self, role: int) -> Pose:
         """Pose of the phantom in the slice with a role: turned as in slice 1, centred on its own rim."""
@@ -102,9 +118,14 @@ def find_phantom(series: Series, model: str = "large") -> Scan:
     )
 
 
+def _disk(image: npt.NDArray[np.generic], series: Series, drawing: AcrMriDrawing) -> Rim:
+    magnitude = bool(image.min() >= 0)  # interpolation by the scanner may have gone below zero
+    return find_disk(image, series.grid, radius_mm=radius_range_mm(drawing), magnitude=magnitude)
+
+
 def _disk_or_reason(series: Series, index: int, drawing: AcrMriDrawing) -> Rim | str:
     try:
-        return find_disk(series.pixels[index], series.grid, radius_mm=radius_range_mm(drawing))
+        return _disk(series.pixels[index], series, drawing)
     except ValueError as error:
         return str(error)
 
@@ -119,7 +140,7 @@ def _slice_1(series: Series, drawing: AcrMriDrawing) -> tuple[int, Rim, Pose]:
             continue
         image = series.pixels[index].astype(np.float64)
         try:
-            rim = find_disk(image, series.grid, radius_mm=radius_range_mm(drawing))
+            rim = _disk(image, series, drawing)
         except ValueError as error:
             reason = reason or str(error)
             continue
@@ -146,7 +167,7 @@ def _slice_1(series: Series, drawing: AcrMriDrawing) -> tuple[int, Rim, Pose]:
 
 def _what(series: Series) -> str:
     """What a refused series is, where its name, its files or its planes tell a localizer."""
-    plane = _PLANES[int(np.argmax(np.abs(series.normal)))]
+    plane = series.plane
     name = series.tags.series_description or series.tags.protocol_name or ""
     called = any(word in name.lower() for word in _LOCALIZER_NAMES) or any(
         "localizer" in n for n in series.notes

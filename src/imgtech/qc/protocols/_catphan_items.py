@@ -47,7 +47,7 @@ def catphan_items(scan: CatPhanScan) -> Iterator[Item]:
         yield Item(
             name=f"CT number {insert.name}",
             unit="HU",
-            algorithm="rod-mean-1",
+            algorithm="rod-mean-2",
             definition=MANUAL,
             measure=lambda insert=insert: _insert(scan, insert),  # type: ignore[misc]
         )
@@ -97,7 +97,7 @@ def catphan_items(scan: CatPhanScan) -> Iterator[Item]:
             yield Item(
                 name=f"contrast 1 % rod {rod.diameter_mm:g} mm",
                 unit="HU",
-                algorithm="rod-contrast-1",
+                algorithm="rod-contrast-2",
                 definition=CHAO,
                 measure=lambda rod=rod: _contrast(scan, rod),  # type: ignore[misc]
             )
@@ -228,10 +228,12 @@ def _line(scan: CatPhanScan, name: str) -> Measurement:
     holes = _holes(scan)
     lengths = np.hypot(*(holes[:, a] - holes[:, b]).T)
     n = len(lengths)
+    # the scatter of all four lines: few slices show that of one badly
+    every = np.stack([np.hypot(*(holes[:, i] - holes[:, j]).T) for i, j in LINES.values()])
     if n >= 3:
-        spread, freedom = float(lengths.std(ddof=1)) / math.sqrt(n), float(n - 1)
-    else:  # too few slices to see the scatter of one line: that of all four
-        every = np.stack([np.hypot(*(holes[:, i] - holes[:, j]).T) for i, j in LINES.values()])
+        freedom = 4.0 * (n - 1)
+        spread = math.sqrt(float(every.var(axis=1).sum()) * n / freedom / n)
+    else:
         spread = float(np.sqrt(np.mean((every - HOLE_SPACING_MM) ** 2) / n))
         freedom = 4.0 * n
     return Measurement(
@@ -258,14 +260,12 @@ def _mtf(scan: CatPhanScan) -> MTF:
 
 @lru_cache(maxsize=8)
 def _blur_mm(scan: CatPhanScan) -> float:
-    """Standard deviation of the blur: across the wires, or, without wires, of the rim of the Teflon rod."""
-    if scan.blur_mm > 0:
-        return scan.blur_mm
+    """Standard deviation of the blur: of the rim of the Teflon rod; where that fails, across the wires."""
     try:
         half = _mtf(scan).at(0.5).value
     except ValueError:
         half = None
-    return 0.0 if not half else math.sqrt(math.log(2) / 2) / math.pi / half
+    return scan.blur_mm if not half else math.sqrt(math.log(2) / 2) / math.pi / half
 
 
 def _contrast(scan: CatPhanScan, rod: ContrastRod) -> Measurement:
@@ -282,7 +282,7 @@ def _contrast(scan: CatPhanScan, rod: ContrastRod) -> Measurement:
         raise ValueError(f"the rod of {rod.diameter_mm:g} mm holds {int(inside.sum())} pixels, needed 3")
     patch = image[box]
     region = disk_region(scan.grid, center_mm=center, radius_mm=_ROD_PART * radius)
-    lost = lost_share(radius, _ROD_PART * radius, _blur_mm(scan))
+    lost = lost_share(scan.grid, region, scan.places(indices, rod.center_mm), radius, _blur_mm(scan))
     value = (region_mean(image, region) - float(patch[around].mean())) / (1 - lost)
     alike = disk_scatter(image, scan.grid, scan.place(indices, (0.0, 0.0)), 40.0, _ROD_PART * radius)
     spread = math.hypot(alike.deviation_hu, SPILL_DOUBT * lost * value) / (1 - lost)
@@ -292,7 +292,7 @@ def _contrast(scan: CatPhanScan, rod: ContrastRod) -> Measurement:
         unit="HU",
         uncertainty=spread * math.sqrt(1 + inside.sum() / around.sum()),
         definition=CHAO,
-        algorithm="rod-contrast-1",
+        algorithm="rod-contrast-2",
         degrees_of_freedom=alike.degrees_of_freedom,
         details={
             "images": len(indices),

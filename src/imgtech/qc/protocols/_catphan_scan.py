@@ -14,9 +14,9 @@ from imgtech.io import Series
 from imgtech.phantoms.twins import CatPhanDrawing, Module, Placement, catphan_drawing
 from imgtech.phantoms.twins.catphan import HOUSING_RADIUS_MM, MODELS, MODULE_RADIUS_MM
 from imgtech.qc.locate_ct import Axis, RodPattern, find_axis, match_rods
-from imgtech.qc.pose import Pose
+from imgtech.qc.protocols._catphan_order import BAR_RING_MM, check_order
 from imgtech.qc.protocols._catphan_ramps import RISE, Lit, lit_part
-from imgtech.qc.protocols._ct_rods import RigidFit, find_rod, fit_rigid
+from imgtech.qc.protocols._ct_rods import RigidFit, find_rods
 from imgtech.qc.protocols._ct_scan import (
     CTScan,
     Indices,
@@ -36,7 +36,6 @@ _CENTRAL_MM = 7.5
 _WIRE_END_MM = 2.3
 _LOOSE_MM = 2.5
 _RAMP_SLICES = 11
-_BAR_RING_MM = (30.0, 60.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,8 +98,11 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     ]
     core = fits[np.abs(series.positions_mm[fits] - middle) <= _CENTRAL_MM]
     core = core if core.size else fits[[len(fits) // 2]]
-    rods = _rods(pixels[core].mean(axis=0, dtype=np.float64), grid, pose_at(start, middle), drawing)
-    placement = dataclasses.replace(start, roll_rad=rods.angle_rad, center_mm=rods.center_mm)
+    z = series.positions_mm[core]
+    rods = find_rods(pixels[core], grid, [pose_at(start, float(at)) for at in z], drawing.inserts)
+    placement = dataclasses.replace(
+        start, roll_rad=rods.angle_rad, center_mm=rods.center_mm, z_mm=float(z.mean())
+    )
     lit: tuple[Lit, ...] = ()
     increment = None
     if drawing.ramps:
@@ -109,8 +111,10 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     known = increment is not None
     if increment is None:
         placement, known = by_bars(
-            series, pixels, grid, placement, z_mm=drawing.bar_z_mm, ring_mm=_BAR_RING_MM
+            series, pixels, grid, placement, z_mm=drawing.bar_z_mm, ring_mm=BAR_RING_MM
         )
+    if known:
+        check_order(series, pixels, grid, placement, drawing)
     if pattern.mirrored:
         notes.append("the images show the phantom mirrored")
     if placement.reversed:
@@ -162,20 +166,6 @@ def _block(fits: npt.NDArray[np.bool_], scores: Floats) -> npt.NDArray[np.intp]:
     """The run of slices around the best that fit."""
     labels, _ = ndimage.label(fits)
     return np.flatnonzero(labels == labels[int(np.argmax(scores))])
-
-
-def _rods(image: Floats, grid: ImageGrid, pose: Pose, drawing: CatPhanDrawing) -> RigidFit:
-    drawn, found = [], []
-    for insert in drawing.inserts:
-        y, x = pose.to_image_mm(*insert.center_mm)
-        try:
-            place = find_rod(image, grid, (float(y), float(x)), insert.radius_mm)
-        except ValueError:  # beyond the edge of the image, which its own item says
-            continue
-        if place.clear:
-            drawn.append(insert.center_mm)
-            found.append(place.center_mm)
-    return fit_rigid(drawn, found, mirrored=pose.mirrored)
 
 
 def _ramps(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from imgtech.geometry import ImageGrid
 from imgtech.phantoms.twins import Insert, blurred_disk
 from imgtech.qc.limit import Source
 from imgtech.qc.measurement import Measurement
@@ -14,8 +17,10 @@ from imgtech.qc.protocols._ct_scan import CTScan, Indices
 from imgtech.qc.protocols._ct_uniform import UniformField, scatter_in
 from imgtech.qc.roi import disk_region, region_mean
 
+Floats = npt.NDArray[np.float64]
+
 SPILL_DOUBT = 0.3
-_ALGORITHM = "rod-mean-1"
+_ALGORITHM = "rod-mean-2"
 
 
 def insert_mean(
@@ -44,7 +49,8 @@ def insert_mean(
         freedom = min(scatter.degrees_of_freedom, len(values) / 3)
     except ValueError:  # no uniform module in the scan: as if four neighbouring pixels were one
         share, freedom = 2.0 / math.sqrt(len(values)), max(len(values) / 4 - 1, 2.0)
-    mean, lost = region_mean(image, region), lost_share(insert.radius_mm, region_mm, blur_mm)
+    mean = region_mean(image, region)
+    lost = lost_share(scan.grid, region, scan.places(indices, insert.center_mm), insert.radius_mm, blur_mm)
     around = find_rod(image, scan.grid, center, insert.radius_mm).around_hu
     spill = (mean - around) * lost / (1 - lost)
     return Measurement(
@@ -64,9 +70,21 @@ def insert_mean(
     )
 
 
-def lost_share(radius_mm: float, region_mm: float, blur_mm: float) -> float:
-    """Share of the contrast of a rod that its blurred edge takes from the mean of a region inside."""
+def lost_share(
+    grid: ImageGrid,
+    region: Floats,
+    centers_mm: Sequence[tuple[float, float]],
+    radius_mm: float,
+    blur_mm: float,
+) -> float:
+    """Share of the contrast of a rod that its blurred edge takes from the mean of a region inside.
+
+    At the very pixels of the region, as the edge falls steeply within one of them, and for every slice of the
+    mean, as a tilted rod wanders.
+    """
     if blur_mm <= 0:
         return 0.0
-    r = (np.arange(200) + 0.5) / 200 * region_mm
-    return max(1 - float(np.average(blurred_disk(r, radius_mm, blur_mm), weights=r)), 0.0)
+    row, column = np.nonzero(region)
+    y, x = grid.coordinates_mm
+    held = [blurred_disk(np.hypot(y[row] - cy, x[column] - cx), radius_mm, blur_mm) for cy, cx in centers_mm]
+    return max(1 - float(np.average(np.mean(held, axis=0), weights=region[row, column])), 0.0)

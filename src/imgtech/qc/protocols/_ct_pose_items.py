@@ -18,7 +18,7 @@ _POSITION = Source(
 
 def pose_items(scan: CTScan, rods: RigidFit) -> Iterator[Item]:
     """Roll by the rods, tilt by the outline along the scan."""
-    yield Item(name="roll", unit="deg", algorithm="rods-rigid-1", definition=_POSITION,
+    yield Item(name="roll", unit="deg", algorithm="rods-rigid-2", definition=_POSITION,
                measure=lambda: _roll(rods))  # fmt: skip
     yield from tilt_items(scan)
 
@@ -29,7 +29,7 @@ def tilt_items(scan: CTScan) -> Iterator[Item]:
         yield Item(
             name=name,
             unit="deg",
-            algorithm="outline-line-1",
+            algorithm="outline-line-2",
             definition=_POSITION,
             measure=lambda axis=axis: _tilt(scan, axis),  # type: ignore[misc]
         )
@@ -42,8 +42,8 @@ def _roll(rods: RigidFit) -> Measurement:
         unit="deg",
         uncertainty=math.degrees(rods.angle_uncertainty_rad),
         definition=_POSITION,
-        algorithm="rods-rigid-1",
-        degrees_of_freedom=max(2 * rods.n - 3, 1),
+        algorithm="rods-rigid-2",
+        degrees_of_freedom=rods.degrees_of_freedom,
         details={"rods": rods.n, "scatter of the rods (mm)": rods.scatter_mm},
     )
 
@@ -56,9 +56,9 @@ def _tilt(scan: CTScan, axis: int) -> Measurement:
         name="tilt",
         value=math.degrees(math.atan(scan.axis.slope[axis])),
         unit="deg",
-        uncertainty=math.degrees(scan.axis.slope_uncertainty),
+        uncertainty=math.degrees(scan.axis.slope_uncertainties[axis]),
         definition=_POSITION,
-        algorithm="outline-line-1",
+        algorithm="outline-line-2",
         degrees_of_freedom=n - 2,
         details={"slices": n},
     )

@@ -19,8 +19,9 @@ Indices = npt.NDArray[np.intp]
 
 EDGE_MM = 1.0
 _NEAR_BARS_MM = 5.0
-_BARS_HU = 100.0
+BARS_HU = 100.0
 _SMEAR_MM = 0.05
+_AIR_BELOW_HU = -700.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,6 +85,21 @@ class CTScan:
         y, x = self.pose(indices).to_image_mm(*point)
         return float(y), float(x)
 
+    def places(self, indices: Indices, point: tuple[float, float]) -> list[tuple[float, float]]:
+        """Image position of a point of the drawing in each of some slices."""
+        return [self.place(indices[k : k + 1], point) for k in range(len(indices))]
+
+
+def air_notes(series: Series) -> list[str]:
+    """What to say where the darkest values are not those of air."""
+    darkest = float(np.percentile(series.pixels[:: max(1, len(series.pixels) // 5)], 2))
+    if darkest < _AIR_BELOW_HU:
+        return []
+    return [
+        f"the darkest 2 % of the pixels read {darkest:.0f} and more: without air in the images, or these are "
+        "not CT numbers (rescale intercept missing?)"
+    ]
+
 
 def cropped(
     series: Series, axis: Axis, middle_mm: float, half_mm: float
@@ -139,15 +155,30 @@ def by_bars(
 ) -> tuple[Placement, bool]:
     """Direction of the slices by the side on which the line pairs lie, and whether there are any."""
     peaks = []
-    y, x = grid.coordinates_mm
+    steps = np.diff(series.positions_mm)
+    reach = max(_NEAR_BARS_MM, 0.5 * float(np.median(steps)) + EDGE_MM if len(steps) else 0.0)
     for backwards in (False, True):
         turned = dataclasses.replace(placement, reversed=backwards)
-        best = 0.0
-        for index in np.flatnonzero(np.abs(along(series.positions_mm, turned) - z_mm) < _NEAR_BARS_MM):
-            cy, cx = pose_at(turned, float(series.positions_mm[index])).center_mm
-            r = np.hypot(y[:, None] - cy, x - cx)
-            values = pixels[index][(r > ring_mm[0]) & (r < ring_mm[1])]
-            best = max(best, float(np.percentile(values, 98) - np.median(values))) if values.size else best
-        peaks.append(best)
-    known = max(peaks) > _BARS_HU and max(peaks) > 2 * min(peaks)
+        near = np.flatnonzero(np.abs(along(series.positions_mm, turned) - z_mm) < reach)
+        peaks.append(float(bar_heights(series, pixels, grid, turned, near, ring_mm).max(initial=0.0)))
+    known = max(peaks) > BARS_HU and max(peaks) > 2 * min(peaks)
     return dataclasses.replace(placement, reversed=peaks[1] > peaks[0]), known
+
+
+def bar_heights(
+    series: Series,
+    pixels: npt.NDArray[np.float32],
+    grid: ImageGrid,
+    placement: Placement,
+    indices: Indices,
+    ring_mm: tuple[float, float],
+) -> Floats:
+    """How far the brightest of a ring around the axis stand above its median, in HU, in some slices."""
+    y, x = grid.coordinates_mm
+    found = []
+    for index in indices:
+        cy, cx = pose_at(placement, float(series.positions_mm[index])).center_mm
+        r = np.hypot(y[:, None] - cy, x - cx)
+        values = pixels[index][(r > ring_mm[0]) & (r < ring_mm[1])]
+        found.append(float(np.percentile(values, 98) - np.median(values)) if values.size else 0.0)
+    return np.array(found)

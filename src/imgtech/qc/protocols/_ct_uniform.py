@@ -79,7 +79,7 @@ def uniform_items(scan: CTScan, field: UniformField) -> Iterator[Item]:
                measure=lambda: _noise(scan, field))  # fmt: skip
     yield Item(name="ring artefact", unit="HU", algorithm="ring-artefact-1", definition=RINGS,
                measure=lambda: _rings(scan, field))  # fmt: skip
-    yield Item(name="NPS peak frequency", unit="1/mm", algorithm="nps-finite-region-corrected-2, peak-2",
+    yield Item(name="NPS peak frequency", unit="1/mm", algorithm="nps-finite-region-corrected-2, peak-3",
                definition=_ICRU, measure=lambda: _frequency(scan, field, "peak"))  # fmt: skip
     yield Item(name="NPS mean frequency", unit="1/mm", algorithm="nps-finite-region-corrected-2",
                definition=_ICRU, measure=lambda: _frequency(scan, field, "mean"))  # fmt: skip
@@ -127,6 +127,19 @@ def scatter_in(scan: CTScan, field: UniformField, radius_mm: float) -> DiskScatt
     indices = uniform_slices(scan, field)
     return disk_scatter(
         scan.image(indices), scan.grid, scan.place(indices, (0.0, 0.0)), field.radius_mm, radius_mm
+    )
+
+
+@lru_cache(maxsize=32)
+def scatter_of_slices(scan: CTScan, field: UniformField, radius_mm: float) -> DiskScatter:
+    """Scatter of the means of disks in single slices of the module."""
+    indices = all_slices(scan, field)
+    return pooled_scatter(
+        [scan.pixels[i].astype(np.float64) for i in indices],
+        scan.grid,
+        [scan.place(np.array([i]), (0.0, 0.0)) for i in indices],
+        field.radius_mm,
+        radius_mm,
     )
 
 
@@ -243,13 +256,7 @@ def _frequency(scan: CTScan, field: UniformField, which: str) -> Measurement:
 def _detectable(scan: CTScan, field: UniformField) -> Measurement:
     """2 x 1.645 standard deviations of the means of disks in single slices."""
     indices = all_slices(scan, field)
-    scatter = pooled_scatter(
-        [scan.pixels[i].astype(np.float64) for i in indices],
-        scan.grid,
-        [scan.place(np.array([i]), (0.0, 0.0)) for i in indices],
-        field.radius_mm,
-        DETECT_MM / 2,
-    )
+    scatter = scatter_of_slices(scan, field, DETECT_MM / 2)
     value = 2 * ONE_SIDED_95 * scatter.deviation_hu
     return Measurement(
         name="lowest detectable contrast",

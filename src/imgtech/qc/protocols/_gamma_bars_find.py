@@ -23,6 +23,7 @@ _FEWEST_TILES = 4
 _SURE_SHARE = 0.1
 _MOST = 4
 _LINE = 8.0
+_WILD = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,11 @@ def find_bar_squares(counts: Floats, grid: ImageGrid) -> list[BarSquare]:
 def _tile_peaks(counts: Floats, grid: ImageGrid) -> tuple[Floats, Floats, Floats]:
     """Middle of every tile, frequency ``(y, x)`` of its highest peak, and its height over counting noise."""
     d = grid.spacing_mm
+    if min(grid.fov_mm) < _TILE_MM:
+        high, wide = grid.fov_mm
+        raise ValueError(
+            f"the image must measure at least {_TILE_MM:g} mm each way, got {high:g} x {wide:g} mm"
+        )
     size = [max(round(_TILE_MM / step), 16) for step in d]
     hop = [max(round(_STEP_MM / step), 1) for step in d]
     window = np.outer(*(np.hanning(n + 2)[1:-1] for n in size))
@@ -95,6 +101,8 @@ def _tile_peaks(counts: Floats, grid: ImageGrid) -> tuple[Floats, Floats, Floats
     fy, fx = fft.fftfreq(shape[0], d[0])[:, None], fft.rfftfreq(shape[1], d[1])
     f = np.hypot(fy, fx)
     seen = f > 1 / (2 * _WIDEST_MM)
+    if not seen.any():
+        raise ValueError(f"pixels must be small enough for bars of {_WIDEST_MM:g} mm, got {max(d):g} mm")
     y, x = grid.coordinates_mm
     level, whole = np.percentile(counts, 90), float((window**2).sum())
     places, peaks, heights = [], [], []
@@ -105,13 +113,15 @@ def _tile_peaks(counts: Floats, grid: ImageGrid) -> tuple[Floats, Floats, Floats
             if mean < 0.15 * level:
                 continue
             power = np.abs(fft.rfft2(window * (tile - mean), s=shape)) ** 2 * seen / (mean * whole)
+            wild = float(np.median(power[seen])) / math.log(2)
+            power /= wild if wild > _WILD else 1.0  # scatters far more than counts do
             # edges fall with the square of f, noise reaches ten times its mean
             row, column = np.unravel_index(int(np.argmax((power - _NOISE) * f**2)), power.shape)
             places.append((y[top : top + size[0]].mean(), x[left : left + size[1]].mean()))
             peaks.append((fy[row, 0], fx[column]))
             heights.append(power[row, column])
     if not places:
-        raise ValueError(f"the image must be larger than {_TILE_MM:g} mm and hold counts")
+        raise ValueError(f"the image must hold counts over a square of {_TILE_MM:g} mm")
     vectors = np.array(peaks)
     vectors[(vectors[:, 1] < 1e-9) & (vectors[:, 0] < 0)] *= -1
     # directions near along y are the same whichever sign the column has

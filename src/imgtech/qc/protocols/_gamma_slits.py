@@ -63,7 +63,7 @@ def find_slits(counts: Floats, grid: ImageGrid, separation_mm: float) -> tuple[S
     bright = counts > 0.35 * np.percentile(counts, 99.8)
     rows, columns = np.nonzero(bright)
     if rows.size < 20:
-        raise ValueError("no bright lines stand out")
+        raise ValueError("this is not an image of four slits: no bright lines stand out of the dark")
     weights, py, px = counts[rows, columns], y[rows], x[columns]
     step = 0.7 * max(grid.spacing_mm)
 

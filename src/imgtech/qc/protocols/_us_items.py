@@ -168,7 +168,7 @@ def us_items(scene: UsScene) -> Iterator[Item]:
                    measure=lambda: _speckle(scene))  # fmt: skip
     yield Item(name="lateral non-uniformity", unit="dB", algorithm="us-strip-halves-1", definition=AAPM,
                measure=lambda: _unevenness(scene))  # fmt: skip
-    yield Item(name="shadows", unit="1", algorithm="us-strips-1, count-2", definition=AAPM,
+    yield Item(name="shadows", unit="1", algorithm="us-strips-2, count-2", definition=AAPM,
                measure=lambda: _shadows(scene))  # fmt: skip
     if scene.has_repeat or scene.noise is not None:
         yield Item(name="depth of penetration", unit="mm", algorithm="penetration-image-pair-1",
@@ -362,7 +362,7 @@ def _shadows(scene: UsScene) -> Measurement:
         [strip.uncertainty_db for strip in strips],
         n_neighbours=_NEIGHBOURS,
         definition=AAPM,
-        algorithm="us-strips-1",
+        algorithm="us-strips-2",
     )
     named = ", ".join(f"x = {strips[i].x_mm:.1f} mm" for i in levels.below(SHADOW_DB))
     return dataclasses.replace(

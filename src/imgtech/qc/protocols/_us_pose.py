@@ -76,7 +76,7 @@ def find_phantom(
     if hits < needed:
         raise ValueError(
             f"no {drawing.name} ultrasound phantom was found: {hits} of its wires fit the {len(places)} "
-            f"bright points, {needed} of {expected} in the picture must"
+            f"bright points, {needed} at least must"
         )
     if other >= hits:
         raise ValueError(

@@ -25,6 +25,7 @@ _INSIDE_MM = 0.5
 _TREND_MM = 10.0
 _MOST_CUT = 0.01
 _LEAST_MM2 = 150.0
+_LEAST_MM = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +75,9 @@ def us_envelopes(series: Series, others: list[Series], db_per_level: float | Non
     brightness: roughly here, and by :func:`scaled_by` once the phantom is found.
     """
     grid = us_grid(series)
+    if min(grid.fov_mm) < _LEAST_MM:
+        high, wide = grid.fov_mm
+        raise ValueError(f"series must show at least {_LEAST_MM:g} mm each way, got {high:g} x {wide:g} mm")
     stack = np.stack([s.pixels[0].astype(np.float64) for s in (series, *others)])
     seen = _picture(stack[0], grid)
     grey = bool((stack == np.rint(stack)).all() and stack.min() >= 0 and stack.max() <= _BRIGHT)

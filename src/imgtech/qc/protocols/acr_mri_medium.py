@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from imgtech._core.validate import one_of
 from imgtech.io import Series
 from imgtech.qc.protocols._acr_mri import measure_acr_mri
@@ -9,7 +11,13 @@ from imgtech.qc.protocols._acr_mri_limits import EDITIONS
 from imgtech.qc.report import Report
 
 
-def acr_mri_medium(series: Series, *, repeat: Series | None = None, edition: str = "2022") -> Report:
+def acr_mri_medium(
+    series: Series,
+    *,
+    repeat: Series | None = None,
+    localizer: Series | Sequence[Series] | None = None,
+    edition: str = "2022",
+) -> Report:
     """Measure an axial series of the ACR medium MRI phantom.
 
     Slice 1 is found by its content and gives the pose of the phantom, whatever its rotation, offset,
@@ -23,15 +31,18 @@ def acr_mri_medium(series: Series, *, repeat: Series | None = None, edition: str
     repeat : Series, optional
         The same scan once more; the SNR is then taken from the difference (NEMA MS 1, method 1) instead of
         from the air around the phantom.
+    localizer : Series or sequence of Series, optional
+        The sagittal localizer, on which the length of the phantom is measured; of several, the first that
+        shows both ends. Without it the length is left out and the notes say so.
     edition : {"2022"}, optional
         Whose limits apply.
 
     Returns
     -------
     Report
-        Diameters of slices 1 and 5, resolution, slice thickness, bar length differences of slices 1 and 11,
-        percent integral uniformity, percent signal ghosting, low-contrast scores and contrasts of slices 8 to
-        11, and signal-to-noise ratio of slice 7, with pictures.
+        Length (with a localizer), diameters of slices 1 and 5, resolution, slice thickness, bar length
+        differences of slices 1 and 11, percent integral uniformity, percent signal ghosting, low-contrast
+        scores and contrasts of slices 8 to 11, and signal-to-noise ratio of slice 7, with pictures.
 
     Raises
     ------
@@ -44,4 +55,4 @@ def acr_mri_medium(series: Series, *, repeat: Series | None = None, edition: str
     were read.
     """
     one_of("edition", edition, EDITIONS["medium"])
-    return measure_acr_mri(series, model="medium", repeat=repeat, edition=edition)
+    return measure_acr_mri(series, model="medium", repeat=repeat, localizer=localizer, edition=edition)

@@ -36,7 +36,7 @@ from imgtech.qc.metrics import (
 from imgtech.qc.metrics.points import Points
 from imgtech.qc.pose import Pose, grid_indices, read_lines
 from imgtech.qc.protocols._items import Item, measured
-from imgtech.qc.protocols._mr_object import MrObject, air_of, find_object
+from imgtech.qc.protocols._mr_object import MrObject, air_of, check_even, find_object
 from imgtech.qc.protocols.mr_snr_nema import normalised, pair_of
 from imgtech.qc.report import Outline, Picture, Report
 from imgtech.qc.roi import rectangle_region, region_mean
@@ -58,6 +58,7 @@ _WATER_MM = 3.0
 _PLATE_ROWS_MM = 9.0
 _PLATE_REACH_MM = 57.0
 _BOTTLE_SHARE = 0.12
+_FLOOD_SHARE = 0.75
 _SQUARE_PX, _SQUARE_STEP_PX = 20, 40
 _PROFILE_MM, _PROFILE_WIDTH_MM, _CENTRE_MM, _BAND = 160.0, 10.0, 10.0, 0.1
 
@@ -101,6 +102,7 @@ def mr_magnet(series: Series, *, repeat: Series | None = None, edition: str = "2
     elif found.area_mm2 < _BOTTLE_SHARE * grid.fov_mm[0] * grid.fov_mm[1]:
         kind, items, outlines = "ghosting bottle", _ghost_items(image, grid, found), []
     else:
+        check_even(image, grid, found, found.inner(_FLOOD_SHARE))
         kind, items = "flood", _flood_items(series, image, second, found)
         outlines = [_box_outline(s, "square") for s in five_squares(found)]
     return Report(

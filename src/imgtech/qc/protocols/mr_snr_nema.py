@@ -12,7 +12,7 @@ from imgtech.io import Series
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics import normalised_snr, snr_single_image, snr_smoothing, snr_two_images
 from imgtech.qc.protocols._items import Item, measured
-from imgtech.qc.protocols._mr_object import MrObject, air_of, find_object, rounding_step
+from imgtech.qc.protocols._mr_object import MrObject, air_of, check_even, find_object, rounding_step
 from imgtech.qc.report import Outline, Picture, Report
 
 Floats = npt.NDArray[np.float64]
@@ -61,6 +61,7 @@ def mr_snr_nema(series: Series, *, repeat: Series | None = None, edition: str = 
     image, second = pair_of(series, repeat)
     found = find_object(image, series.grid)
     inside = found.inner(_SHARE)
+    check_even(image, series.grid, found, inside)
     measurements = measured(_items(series, image, second, found, inside))
     notes = list(series.notes)
     by_name = {m.name: m.value for m in measurements}
