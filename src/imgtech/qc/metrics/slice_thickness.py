@@ -63,11 +63,6 @@ class RampSignal:
         """Full width at half maximum."""
         return self.end_mm - self.start_mm
 
-    @property
-    def uncertainty_mm(self) -> float:
-        """Standard uncertainty of the length."""
-        return math.hypot(math.sqrt(2) * self.edge_uncertainty_mm, self.level_uncertainty_mm)
-
 
 def ramp_signal(
     position_mm: npt.ArrayLike,

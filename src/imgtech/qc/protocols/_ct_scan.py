@@ -21,6 +21,7 @@ EDGE_MM = 1.0
 _NEAR_BARS_MM = 5.0
 BARS_HU = 100.0
 _SMEAR_MM = 0.05
+_AIR_BELOW_HU = -700.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +90,17 @@ class CTScan:
         return [self.place(indices[k : k + 1], point) for k in range(len(indices))]
 
 
+def air_notes(series: Series) -> list[str]:
+    """What to say where the darkest values are not those of air."""
+    darkest = float(np.percentile(series.pixels[:: max(1, len(series.pixels) // 5)], 2))
+    if darkest < _AIR_BELOW_HU:
+        return []
+    return [
+        f"the darkest 2 % of the pixels read {darkest:.0f} and more: without air in the images, or these are "
+        "not CT numbers (rescale intercept missing?)"
+    ]
+
+
 def cropped(
     series: Series, axis: Axis, middle_mm: float, half_mm: float
 ) -> tuple[npt.NDArray[np.float32], ImageGrid]:
@@ -143,9 +155,11 @@ def by_bars(
 ) -> tuple[Placement, bool]:
     """Direction of the slices by the side on which the line pairs lie, and whether there are any."""
     peaks = []
+    steps = np.diff(series.positions_mm)
+    reach = max(_NEAR_BARS_MM, 0.5 * float(np.median(steps)) + EDGE_MM if len(steps) else 0.0)
     for backwards in (False, True):
         turned = dataclasses.replace(placement, reversed=backwards)
-        near = np.flatnonzero(np.abs(along(series.positions_mm, turned) - z_mm) < _NEAR_BARS_MM)
+        near = np.flatnonzero(np.abs(along(series.positions_mm, turned) - z_mm) < reach)
         peaks.append(float(bar_heights(series, pixels, grid, turned, near, ring_mm).max(initial=0.0)))
     known = max(peaks) > BARS_HU and max(peaks) > 2 * min(peaks)
     return dataclasses.replace(placement, reversed=peaks[1] > peaks[0]), known

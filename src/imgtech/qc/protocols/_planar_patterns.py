@@ -23,6 +23,7 @@ from imgtech.qc.protocols._planar_plain import (
     PIXELS,
     UNIFORM,
     bad_pixels,
+    checked_linear,
     disk_contrast,
     quad_region,
     region_noise,
@@ -142,6 +143,8 @@ class _Bars:
             sound.append((group.frequency_per_mm, k, group))
         if len(sound) < 2:
             raise ValueError("fewer than two groups of bars stand out of the noise")
+        lightest = "open square" if p.drawing.disks else "patch 4"
+        checked_linear(p.image, behind=p.region("lead"), before=p.region(lightest))
         sound.sort(key=lambda s: s[0])
         if p.drawing.disks:
             inside, outside = p.region("open square"), self._plain
