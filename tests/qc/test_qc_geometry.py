@@ -235,8 +235,16 @@ def test_rectified_ringing_counts_in_the_diameter(rng: np.random.Generator, shar
     assert 0.01 < np.mean(errors) < 1.5 * np.mean(spreads)
     assert np.mean(spreads) < 3 * np.mean(errors)
     assert np.min(ringing) > np.min(spreads)
-    floor = share * math.sqrt(math.pi / 2)
-    assert np.mean(spreads) > 0.9 * 2 * 1.1 * 1.4 * floor**2
+
+
+def test_a_rectified_floor_beside_a_sharp_edge_counts_in_the_diameter() -> None:
+    image = disk_from_kspace((4.2, -6.3), 44.7) - 7.0
+    level = 100.0
+    rims = [disk_rim(np.hypot(image, floor), GRID, center_mm=(3.0, -5.0), radius_mm=45.0, magnitude=True)
+            for floor in (0.0, 0.4 * level)]  # fmt: skip
+    share = 0.4**2 / (1 + 0.4**2)  # of the squares
+    assert rims[1].ringing_mm == pytest.approx(0.65 * 1.1 * share, rel=0.1)
+    assert rims[0].ringing_mm < 0.2 * rims[1].ringing_mm
 
 
 def test_a_ghost_outside_counts_in_the_diameter_where_it_lies() -> None:
