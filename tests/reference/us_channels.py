@@ -28,7 +28,7 @@ PULSE = GaussianPulse(center_hz=2.5e6, fractional_bandwidth=0.6)
 GRID = ImageGrid(shape=(690, 225), spacing_mm=(0.1, 0.23), center_mm=(39.5, 0.0))
 N_SAMPLES = 1240
 F_NUMBER = 1.5
-DENSITY_PER_MM2 = 30.0
+DENSITY_PER_MM2 = 20.0
 SLOPE_DB_PER_MM = 0.5
 REGION_MM = ((3.0, 76.0), (-31.0, 31.0))
 
