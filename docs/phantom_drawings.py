@@ -24,6 +24,7 @@ from imgtech.qc.protocols._acr_ct_items import INSERT_ROI_MM as INSERT_200_MM
 from imgtech.qc.protocols._acr_ct_items import uniform_field as acr_uniform_field
 from imgtech.qc.protocols._catphan_items import INSERT_ROI_MM, LINES, uniform_field_of
 from imgtech.qc.protocols._ct_uniform import SIDES, UniformField
+from imgtech.qc.protocols.ct_water import water_field
 
 INK, BLUE, RED, GREY = "#222222", "#1f6fb2", "#c2402b", "#9a9a9a"
 
@@ -52,6 +53,10 @@ def draw_phantoms(folder: Path) -> None:
     for group in acr.bars:
         axes[3].add_patch(Circle(group.center_mm[::-1], BAR_ROI_MM, fill=False, ec=BLUE))
     figure.savefig(folder / "acr-ct.svg", metadata={"Date": None})
+    plt.close(figure)
+    figure, axes = plt.subplots(figsize=(3.4, 3.6), layout="constrained")
+    uniform(axes, water_field(100.0, 30.0), 100.0, "water, 200 mm")
+    figure.savefig(folder / "ct-water.svg", metadata={"Date": None})
     plt.close(figure)
 
 

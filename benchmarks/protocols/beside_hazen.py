@@ -122,7 +122,7 @@ def main() -> None:
             peer_name=peer.version,
             check=check,
             excluded=OUTSIDE,
-            rounds=3,
+            rounds=2,
             calls=1,
         )
         print(done.name, done.ratio, done.ratio_range, done.check)

@@ -16,6 +16,7 @@ class Peer:
             [python, str(Path(__file__).with_name(worker))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
         )
         self.version = f"{name} {self.ask('', '')}"

@@ -20,6 +20,7 @@ from study import Case, Truth, main  # noqa: E402
 from imgtech.io import Series  # noqa: E402
 from imgtech.phantoms.twins import acr_ct, catphan, water_phantom  # noqa: E402
 from imgtech.qc import Report, protocols  # noqa: E402
+from reference.ct_raw import raw_series, raw_truth  # noqa: E402
 from reference.ct_twins import acr_ct_truth, catphan_truth, drawn_scan, uniform_truth  # noqa: E402
 
 _REACH_MM = {"catphan-504": (-95.0, 60.0), "catphan-600": (-190.0, 30.0), "catphan-604": (-105.0, 65.0)}
@@ -50,6 +51,17 @@ def _acr(noise_hu: float) -> Case:
     return Case(protocol="acr-ct", about=f"{noise_hu:g} HU", draw=draw, measure=protocols.acr_ct)
 
 
+def _acr_raw(noise_hu: float) -> Case:
+    """All modules from fan-beam sinograms with noise, then ``fbp``; slices of 5 mm every 16 mm."""
+    twin = acr_ct()
+
+    def draw(rng: np.random.Generator) -> tuple[Series, Truth]:
+        scan = drawn_scan(rng, noise_hu=noise_hu)
+        return raw_series(scan, twin, noise_hu, rng), raw_truth(scan, twin, noise_hu)
+
+    return Case(protocol="acr-ct", about=f"fan beam, {noise_hu:g} HU", draw=draw, measure=protocols.acr_ct)
+
+
 def _water(noise_hu: float) -> Case:
     twin = water_phantom(radius_mm=105.0)
 
@@ -75,6 +87,8 @@ def cases() -> Iterator[Case]:
         yield _catphan("604", noise_hu)
     for noise_hu in (4.0, 12.0):
         yield _acr(noise_hu)
+    for noise_hu in (4.0, 12.0):
+        yield _acr_raw(noise_hu)
     for noise_hu in (4.0, 12.0):
         yield _water(noise_hu)
 

@@ -112,6 +112,28 @@ def test_the_region_of_a_real_palette_image_is_inside_its_frame() -> None:
     assert series.pixels.max() <= 255
 
 
+def test_loss_by_compression_is_said(file) -> None:
+    assert not any("loss" in note for note in read_series(file).notes)
+    dataset = pydicom.dcmread(file)
+    dataset.LossyImageCompression = "01"
+    dataset.save_as(file)
+    assert "the pixels were compressed with loss" in " ".join(read_series(file).notes)
+
+
+def test_subsampled_colour_differences_are_grey(file) -> None:
+    """YBR_FULL_422: two pixels share their colour differences, which are those of grey."""
+    dataset = pydicom.dcmread(file)
+    grey = read_series(file)
+    levels = dataset.pixel_array
+    packed = np.full((levels.shape[0], levels.shape[1] // 2, 4), 128, dtype=np.uint8)
+    packed[..., 0], packed[..., 1] = levels[:, 0::2], levels[:, 1::2]
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, "YBR_FULL_422"
+    dataset.PlanarConfiguration = 0
+    dataset.PixelData = packed.tobytes()
+    dataset.save_as(file)
+    assert np.abs(read_series(file).pixels - grey.pixels).max() <= 1
+
+
 def test_frames_are_numbered(file) -> None:
     dataset = pydicom.dcmread(file)
     one = dataset.pixel_array

@@ -98,6 +98,19 @@ def _block_length(path: Path) -> float:
     return length
 
 
+def test_the_bar_on_the_right_of_the_picture_is_the_longer_one_and_counts_positive(data) -> None:
+    """Philips3TdStream lies as in the guide: in slice 1 the right one of the dark bars reaches further in."""
+    series = _few(data("mr_acr/Philips3TdStream"), (0, 10))
+    report = acr_mri_large(series)
+    for index, role, sign in ((0, 1, 1), (1, 11, -1)):
+        image = series.pixels[index].astype(float)
+        dark = image[30:75, 122:134] < 0.5 * np.median(image[100:150, 100:150])
+        left, right = dark[:, 1:5].mean(axis=1).sum(), dark[:, 7:11].mean(axis=1).sum()
+        assert 0.9 < sign * (right - left) < 4.0
+        m = report[f"bar length difference slice {role}"]
+        assert sign * m.value == pytest.approx(sign * (right - left) * series.spacing_mm[0], abs=1.0)
+
+
 def test_a_repeat_scan_gives_the_same_thickness(data) -> None:
     one, two = (
         acr_mri_large(_few(data(f"mr_acr/{n}"), (0,)))["slice thickness"].value

@@ -120,6 +120,35 @@ def test_a_good_phantom_never_fails_for_a_rotation(degrees: float) -> None:
     assert failed == []
 
 
+@pytest.mark.parametrize("off_mm", [1.4, -0.9])
+def test_the_sign_of_the_bars_is_that_of_the_phantom_in_all_four_flips(off_mm: float) -> None:
+    """Right bar longer: positive, the slice lies towards slice 11, whichever way the pictures are shown."""
+    pose = Placement(center_mm=(3.2, -6.1), z_mm=5.0, roll_rad=0.12)
+    scan = MrScan(placement=pose, grid=GRID, sigma=4.0, off_mm=off_mm, roles=(1, 11))
+    series = scan.series(acr_mri("large"), np.random.default_rng(5))
+    image = series.pixels[0]
+    # by hand: the right bar of slice 1, seen the right way up, is dark for 2 x off further in
+    rows, columns = GRID.coordinates_mm
+    place = pose.at(5.0, thickness_mm=1.0)
+    ends = []
+    for u in (-2.9, 2.9):
+        along = [place.to_image(float(v), u) for v in np.arange(-75.0, -45.0, 0.5)]
+        dark = [image[np.abs(rows - y).argmin(), np.abs(columns - x).argmin()] < 500 for y, x in along]
+        ends.append(0.5 * sum(dark))
+    assert ends[1] - ends[0] == pytest.approx(2 * off_mm, abs=1.2)
+    for flipped in ((), (1,), (2,), (1, 2)):
+        shown = dataclasses.replace(
+            series, pixels=np.flip(series.pixels, flipped) if flipped else series.pixels
+        )
+        report = acr_mri_large(shown)
+        for role in (1, 11):
+            m = report[f"bar length difference slice {role}"]
+            assert m.value == pytest.approx(2 * off_mm, abs=0.12), (flipped, role)
+            assert m.details["slice displacement mm"] == pytest.approx(off_mm, abs=0.06)
+            right, left = (m.details[f"{side} bar end (mm from the centre)"] for side in ("right", "left"))
+            assert left - right == pytest.approx(2 * off_mm, abs=0.12)
+
+
 @pytest.mark.slow
 def test_planted_faults_are_found_and_named() -> None:
     good = MrScan(placement=POSE, grid=GRID, sigma=2.0, shading=0.02)

@@ -7,10 +7,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from imgtech import qc
 from imgtech.io import read_series, write_series
-from imgtech.phantoms.twins import four_slits, gamma_counts, gamma_field, quadrant_bars
+from imgtech.phantoms.twins import Placement, four_slits, gamma_counts, gamma_field, quadrant_bars
 from imgtech.qc import Verdict
 from imgtech.qc.protocols import gamma_bars, gamma_flood
 from reference.nm_twins import (
@@ -196,3 +197,95 @@ def test_the_twins_are_not_square() -> None:
         assert grid.shape[0] != grid.shape[1]
         assert grid.spacing_mm[0] != grid.spacing_mm[1]
     assert four_slits(separation_mm=90.0).facts["separation"] == 90.0
+
+
+@pytest.mark.parametrize("left", [0.0, 0.3])
+def test_a_dead_photomultiplier_inside_the_field_is_no_edge(left: float) -> None:
+    """Pixels below 75 % of the middle are dropped at the edge alone: a hole of 50 mm stays and fails."""
+    rng = np.random.default_rng(9)
+    field = gamma_field(FLOOD_GRID, counts=1500.0)
+    y, x = FLOOD_GRID.coordinates_mm
+    field[np.hypot(y[:, None] - 40, x + 70) < 25] *= left
+    report = gamma_flood(one_image(rng.poisson(field), FLOOD_GRID))
+    for label in ("UFOV", "CFOV"):
+        index = report[f"integral uniformity {label}"]
+        # the middle of the hole against the rest: 100 (1 - left) / (1 + left), noise on top
+        assert index.value == pytest.approx(100 * (1 - left) / (1 + left), abs=3.0)
+    assert not any("left out at its edge" in note for note in report.notes)
+
+
+def test_a_dark_strip_at_the_edge_is_left_out_and_said() -> None:
+    rng = np.random.default_rng(10)
+    field = gamma_field(FLOOD_GRID, counts=1500.0)
+    lit = np.flatnonzero(field.max(axis=0) > 700)
+    field[:, lit[0] : lit[0] + 22] *= 0.7
+    report = gamma_flood(one_image(rng.poisson(field), FLOOD_GRID))
+    assert report["integral uniformity UFOV"].value < 5
+    note = next(n for n in report.notes if "left out at its edge" in n)
+    assert 3 < float(note.split("; ")[1].split(" %")[0]) < 12
+
+
+def test_counts_that_scatter_otherwise_widen_what_has_the_noise_taken_off() -> None:
+    """Scaled counts are no counts: the intervals still hold the truth, and a note says why they are wide."""
+    series, truth = drawn_flood(np.random.default_rng(21), 800.0)
+    report = gamma_flood(dataclasses.replace(series, pixels=0.37 * series.pixels))
+    for label in ("UFOV", "CFOV"):
+        m = report[f"differential uniformity {label}, noise taken off"]
+        low, high = m.interval(0.95)
+        assert low < truth[m.name] < high
+    assert any("counts of neighbours scatter 0.37 times" in note for note in report.notes)
+    assert not any("scatter" in note for note in gamma_flood(series).notes)
+    bars, truth = drawn_bars(np.random.default_rng(22), 80.0)
+    scaled = gamma_bars(dataclasses.replace(bars, pixels=0.6 * bars.pixels))
+    for k in (1, 2, 3):
+        low, high = scaled[f"MTF bars {k}"].interval(0.95)
+        assert low < truth[f"MTF bars {k}"] < high
+
+
+def test_a_dead_row_behind_bars_is_refused_by_its_number() -> None:
+    series, _ = drawn_bars(np.random.default_rng(23), 40.0)
+    pixels = series.pixels.copy()
+    pixels[0, 251:253] = 0.0
+    with pytest.raises(ValueError, match="series must hold no dead line, but row 251 has no counts"):
+        gamma_bars(dataclasses.replace(series, pixels=pixels))
+    pixels = series.pixels.copy()
+    pixels[0, :, 301] = 0.0
+    with pytest.raises(ValueError, match="but column 301 has no counts"):
+        gamma_bars(dataclasses.replace(series, pixels=pixels))
+
+
+def test_a_distorted_field_shows_where_the_slits_are_measured() -> None:
+    """Lines that wave by 1.6 mm are wider; a field stretched by 2 % along x moves the slits apart there."""
+    place = Placement(center_mm=(3.0, -4.0))
+    field = gamma_field(BAR_GRID, counts=4000.0)
+    rng = np.random.default_rng(24)
+    sound = gamma_counts(four_slits(), BAR_GRID, field, fwhm_mm=3.6, placement=place, rng=rng)
+    y, x = BAR_GRID.coordinates_mm
+    rows, columns = np.indices(BAR_GRID.shape).astype(float)
+    dy, dx = BAR_GRID.spacing_mm
+
+    def seen(at_y: np.ndarray, at_x: np.ndarray):
+        places = [rows + at_y / dy, columns + at_x / dx]
+        warped = ndimage.map_coordinates(sound.astype(float), places, order=1)
+        return gamma_bars(one_image(warped, BAR_GRID), pattern="four-slits")
+
+    plain = seen(0 * rows, 0 * rows)
+    waves = seen(0 * rows, 1.6 * np.sin(2 * np.pi * y / 40)[:, None] + 0 * columns)
+    # the variance of the line gains half of the square of the wave
+    wider = math.sqrt(plain["FWHM x"].value ** 2 + 8 * math.log(2) * 1.6**2 / 2)
+    assert waves["FWHM x"].value == pytest.approx(wider, rel=0.05)
+    assert waves["FWHM y"].value == pytest.approx(plain["FWHM y"].value, rel=0.03)
+    stretched = seen(0 * rows, -0.02 * x + 0 * rows)
+    assert stretched["separation x"].value == pytest.approx(1.02 * plain["separation x"].value, rel=1e-3)
+    assert stretched["separation y"].value == pytest.approx(plain["separation y"].value, rel=1e-3)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 45.0, 133.0])
+def test_good_bars_have_no_errors_at_a_rotation(degrees: float) -> None:
+    place = Placement(roll_rad=math.radians(degrees), mirrored=degrees > 40)
+    field = gamma_field(BAR_GRID, counts=150.0, size_mm=(470.0, 540.0))
+    rng = np.random.default_rng(25)
+    image = gamma_counts(quadrant_bars(), BAR_GRID, field, fwhm_mm=3.4, placement=place, rng=rng)
+    report = gamma_bars(one_image(image, BAR_GRID))
+    assert [m.name for m in report.measurements if m.error] == []
+    assert report["FWHM all bars"].value == pytest.approx(3.4, abs=0.05)

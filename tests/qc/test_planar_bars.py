@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 from scipy.special import ndtr
 
 from imgtech.geometry import ImageGrid
-from imgtech.qc.protocols._planar_bars import _amplitude
+from imgtech.phantoms.twins import Placement, planar_drawing, qc3
+from imgtech.qc.pose import Pose
+from imgtech.qc.protocols._planar_bars import _amplitude, measure_group
 from imgtech.qc.protocols._planar_bars_fit import fit_bars
+from imgtech.qc.protocols._planar_pose import PlanarPose
 
 
 def _profile(
@@ -91,3 +95,26 @@ def test_the_first_harmonic_of_opaque_bars_is_two_over_pi_times_the_mtf(
     expected = 200 * 2 / math.pi * math.exp(-2 * (math.pi * sigma * f) ** 2)
     assert found == pytest.approx(expected, rel=1.5e-3)
     assert spread < 2e-3 * found
+
+
+def test_the_middle_of_a_group_is_found_on_the_bars_where_the_pose_is_off() -> None:
+    """A pose half a millimetre off across the bars, on a grid with its middle elsewhere."""
+    grid = ImageGrid(shape=(640, 610), spacing_mm=(0.37, 0.40), center_mm=(4.0, -7.0))
+    place = Placement(center_mm=(2.0, -9.0), roll_rad=0.5)
+    image = qc3(unit_mm=30.0).image(grid, sigma_mm=0.5, placement=place)
+    image += 3 * np.random.default_rng(8).standard_normal(image.shape)
+    sound = PlanarPose(
+        pose=Pose(center_mm=(2.0, -9.0), angle_rad=0.5, mirrored=False, score=1.0, runner_up=0.0),
+        unit_mm=30.0,
+        sign=-1,
+        score=1.0,
+    )
+    normal = sound.bar_normal_rad
+    across = math.sin(normal), math.cos(normal)
+    shifted = dataclasses.replace(sound.pose, center_mm=(2.0 + 0.5 * across[0], -9.0 + 0.5 * across[1]))
+    for group in planar_drawing("qc3").groups[:3]:
+        found = measure_group(image, grid, dataclasses.replace(sound, pose=shifted), group, 3.0)
+        true = sound.place(group.center)
+        off = [a - b for a, b in zip(found.center_mm, true, strict=True)]
+        assert abs(off[0] * across[0] + off[1] * across[1]) < 0.02
+        assert found.frequency_per_mm == pytest.approx(group.per_unit / 30.0, rel=3e-4)

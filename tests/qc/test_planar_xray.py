@@ -7,13 +7,23 @@ import math
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from imgtech import qc
 from imgtech.geometry import ImageGrid
 from imgtech.io import read_series
-from imgtech.phantoms.twins import FlatBar, FlatDisk, FlatTwin, edge_plate, leeds_tor18, planar_drawing, qc3
+from imgtech.phantoms.twins import (
+    FlatBar,
+    FlatDisk,
+    FlatTwin,
+    Placement,
+    edge_plate,
+    leeds_tor18,
+    planar_drawing,
+    qc3,
+)
 from imgtech.qc.protocols import planar_xray
-from imgtech.qc.protocols._planar_plain import uniformity
+from imgtech.qc.protocols._planar_plain import _off_the_median, uniformity
 from reference.planar_twins import (
     EDGE_GRID,
     LEEDS_GRID,
@@ -22,6 +32,7 @@ from reference.planar_twins import (
     drawn_leeds,
     drawn_qc3,
     edge_quanta,
+    one_image,
 )
 
 
@@ -186,3 +197,115 @@ def test_the_grids_of_the_twins_are_not_square() -> None:
     for grid in (LEEDS_GRID, QC3_GRID, EDGE_GRID):
         assert grid.shape[0] != grid.shape[1]
         assert grid.spacing_mm[0] != grid.spacing_mm[1]
+
+
+@pytest.mark.parametrize("frame", [0.0, 50.0])
+def test_a_collimated_field_leaves_the_plate_as_it_is(frame: float) -> None:
+    rng = np.random.default_rng(31)
+    series, _ = drawn_edge(rng, 20.0)
+    pixels = series.pixels.copy()
+    for part in (pixels[:, :70], pixels[:, -40:], pixels[:, :, :90]):
+        part[:] = frame + rng.standard_normal(part.shape)
+    before = planar_xray(series, phantom="edge")
+    report = planar_xray(dataclasses.replace(series, pixels=pixels), phantom="edge")
+    for side in ("right", "bottom", "left", "top"):
+        name = f"MTF50 {side} edge"
+        assert abs(report[name].value - before[name].value) < 2 * report[name].uncertainty
+    assert report["noise"].value == pytest.approx(before["noise"].value, rel=0.02)
+    assert report["bad pixels"].value == 0.0
+
+
+def test_values_that_are_not_linear_in_the_dose_give_no_mtf() -> None:
+    """The MTF of the logarithm is 5 to 20 % off, without any sign of it in the numbers."""
+    series, _ = drawn_edge(np.random.default_rng(32), 20.0)
+    logs = 1000 * np.log(np.maximum(series.pixels, 1.0))
+    with pytest.raises(ValueError, match="values must be linear in the dose, but their noise is"):
+        planar_xray(dataclasses.replace(series, pixels=logs), phantom="edge")
+    with pytest.raises(ValueError, match="values must rise with the dose, but the plate is bright"):
+        planar_xray(dataclasses.replace(series, pixels=65535 - series.pixels), phantom="edge")
+    place = Placement(center_mm=(6.0, -9.0), roll_rad=2.0, mirrored=True)
+    image = leeds_tor18().image(LEEDS_GRID, sigma_mm=0.35, placement=place)
+    image = 1000 * np.log(np.maximum(image + 15 * np.random.default_rng(33).standard_normal(image.shape), 1))
+    report = planar_xray(one_image(image, LEEDS_GRID), phantom="leeds")
+    for m in report.measurements:
+        if m.name.startswith("MTF"):
+            assert m.error is not None
+            assert "linear in the dose" in m.error
+        else:
+            assert m.error is None, (m.name, m.error)
+
+
+def test_a_dark_square_of_another_phantom_is_no_plate() -> None:
+    """Half a QC-3 shows one lead square by itself: it has no open field around it."""
+    image = qc3().image(QC3_GRID, sigma_mm=0.5, placement=Placement(roll_rad=0.23))
+    image += 10 * np.random.default_rng(34).standard_normal(image.shape)
+    image[:370] = image.mean()
+    with pytest.raises(ValueError, match=r"not open field|not a rectangle|wholly in the open field"):
+        planar_xray(one_image(image, QC3_GRID))
+
+
+def test_pixels_far_from_the_median_are_those_of_the_whole_filter() -> None:
+    rng = np.random.default_rng(35)
+    image = 800 + 9 * rng.standard_normal((120, 133))
+    image[0, 0], image[60:62, 71], image[:, -1] = 2000.0, 0.0, 900.0
+    clear = rng.random(image.shape) > 0.1
+    expected = (np.abs(image - ndimage.median_filter(image, size=7)) > 54.0) & clear
+    assert 100 < expected.sum() < 300
+    np.testing.assert_array_equal(_off_the_median(image, 54.0, clear), expected)
+
+
+@pytest.mark.parametrize("fault", ["blurred", "disks", "smaller", "band"])
+def test_faults_of_a_leeds_image_show_in_the_item_that_names_them(fault: str) -> None:
+    """Lost low contrast, wrong magnification, blur and a dead row, each against the sound image."""
+
+    def report_of(sigma: float = 0.35, unit_mm: float = 110.0, contrast: float = 1.0, row: float = 0.0):
+        twin = leeds_tor18(unit_mm=unit_mm, contrast=contrast)
+        place = Placement(center_mm=(-7.0, 4.0), roll_rad=0.7)
+        image = twin.image(LEEDS_GRID, sigma_mm=sigma, placement=place)
+        image += 30 * np.random.default_rng(36).standard_normal(image.shape)
+        image[430] += row
+        return planar_xray(one_image(image, LEEDS_GRID), phantom="leeds")
+
+    sound = report_of()
+    if fault == "blurred":
+        found = report_of(sigma=0.55)
+        assert found["MTF50 bars"].value == pytest.approx(sound["MTF50 bars"].value * 0.35 / 0.55, rel=0.03)
+    elif fault == "disks":
+        found = report_of(contrast=0.05)
+        assert sound["disks seen"].value == 18
+        assert found["disks seen"].value < 14
+        faint = found["SDNR disk 1"]
+        assert abs(faint.value - 0.05 * sound["SDNR disk 1"].value) < 2.5 * faint.uncertainty
+    elif fault == "smaller":
+        found = report_of(unit_mm=104.5)
+        for k in (1, 2, 3):
+            name = f"frequency bars {k}"
+            assert found[name].value == pytest.approx(sound[name].value * 110 / 104.5, rel=1e-3)
+    else:
+        found = report_of(row=-160.0)
+        assert sound["bad pixels"].details["bad rows"] == "none"
+        assert found["bad pixels"].details["bad rows"] == "430"
+        assert found["bad pixels"].details["bad columns"] == "none"
+
+
+@pytest.mark.parametrize(("make", "grid", "sigma"), [(qc3, QC3_GRID, 0.5), (leeds_tor18, LEEDS_GRID, 0.35)])
+@pytest.mark.parametrize("roll", [0.2, 1.7])
+def test_a_field_that_is_not_flat_widens_the_mtf_of_bars(
+    make, grid: ImageGrid, sigma: float, roll: float
+) -> None:
+    """A heel of 30 %: bars and their full step are read at different places."""
+    twin = make()
+    image = twin.image(grid, sigma_mm=sigma, placement=Placement(center_mm=(4.0, -6.0), roll_rad=roll))
+    heel = 1 + 0.15 * np.linspace(-1, 1, grid.shape[1])
+    noise = 10 * np.random.default_rng(41).standard_normal(grid.shape)
+    kind = "qc3" if make is qc3 else "leeds"
+    flat = planar_xray(one_image(image + noise, grid), phantom=kind)
+    tilted = planar_xray(one_image(image * heel + noise, grid), phantom=kind)
+    wrong = 0.0
+    for m in tilted.measurements:
+        if m.name.startswith("MTF bars"):
+            truth = math.exp(-2 * (math.pi * sigma * twin.facts[m.name.replace("MTF", "frequency")]) ** 2)
+            assert abs(m.value - truth) < 2.5 * m.uncertainty, m.name
+            assert flat[m.name].uncertainty < 0.003
+            wrong = max(wrong, abs(m.value / truth - 1))
+    assert wrong > 0.01

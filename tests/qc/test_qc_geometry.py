@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, special
 
-from imgtech.geometry import ImageGrid, sample_positions
-from imgtech.phantoms import BlurredDisk
+from imgtech.geometry import ImageGrid, Trajectory, sample_positions
+from imgtech.phantoms import BlurredDisk, CoilSensitivities, complex_gaussian, uniform_disk
 from imgtech.qc.metrics import (
     Points,
     RampSignal,
@@ -28,6 +28,7 @@ from imgtech.qc.metrics import (
     slice_width,
 )
 from imgtech.qc.roi import disk_region, rectangle_region
+from imgtech.recon.mri import cartesian
 
 GRID = ImageGrid(shape=(150, 141), spacing_mm=(1.0, 1.1), center_mm=(3.0, -5.0))
 DRAWING = np.array([(y, x) for y in (-48.0, 0.0, 52.0) for x in (-55.0, 5.0, 50.0)])
@@ -167,6 +168,105 @@ def test_diameter_along_the_grid_does_not_depend_on_where_the_edge_meets_the_pix
     assert np.mean(ripples, axis=0) == pytest.approx([0.037, 0.037], abs=0.006)
 
 
+def test_diameter_of_a_shaded_magnitude_of_four_coils_has_no_bias(rng: np.random.Generator) -> None:
+    """The level of the edge, its curvature and the floor of the noise are taken out."""
+    grid = ImageGrid.fft((160, 150), spacing_mm=(1.3, 1.4))
+    coils = CoilSensitivities.ring(n_coils=4, radius_mm=100.0, start_rad=0.6)
+    errors, spreads = [], []
+    for _ in range(4):
+        center, radius = tuple(rng.uniform(-4.0, 4.0, 2)), rng.uniform(60.0, 80.0)
+        disk = uniform_disk(radius_mm=radius, center_mm=center)
+        clean = disk.kspace(Trajectory.of_grid(grid), coils)
+        sigma = 0.03 * float(np.abs(clean).max()) / radius
+        kspace = complex_gaussian(clean, sigma=sigma, rng=rng)
+        image = cartesian(kspace, spacing_mm=grid.spacing_mm, window="hann", combine="rss")
+        rim = disk_rim(image, grid, center_mm=center, radius_mm=radius, magnitude=True)
+        found = [diameter(rim, angle) for angle in (0.0, 0.7, math.pi / 2, 2.5)]
+        errors += [m.value - 2 * radius for m in found]
+        spreads += [m.uncertainty for m in found]
+        plain = disk_rim(image, grid, center_mm=center, radius_mm=radius)
+        # the floor draws the edge in; taken for a level it may be anything from none of that to all of it
+        assert rim.radius_mm - plain.radius_mm == pytest.approx(math.sqrt(3) * plain.level_mm[0], rel=0.2)
+    assert abs(np.mean(errors)) < 0.01 < math.sqrt(3) * plain.level_mm[0]
+    assert np.sqrt(np.mean(np.square(errors) / np.square(spreads))) < 1.5
+
+
+@pytest.mark.parametrize(("sigma_mm", "slope"), [(0.5, 0.0), (2.0, 0.0), (1.0, 0.015), (1.0, -0.015)])
+def test_diameter_neither_of_a_broad_nor_of_a_shaded_edge_is_off(sigma_mm: float, slope: float) -> None:
+    center, radius = (4.2, -6.3), 38.7
+    disk = BlurredDisk(center_mm=center, radius_mm=radius, sigma_mm=sigma_mm, low=-7.0, high=93.0)
+    y, x = np.meshgrid(*GRID.coordinates_mm, indexing="ij")
+    shade = 1 + slope * (np.hypot(y - center[0], x - center[1]) - radius)
+    image = (disk.image(GRID, dtype=np.float64) + 7.0) * shade - 7.0
+    rim = disk_rim(image, GRID, center_mm=(3.0, -5.0), radius_mm=40.0, n_rays=360)
+    assert not rim.level_mm.any()
+    # blurred first and then shaded, so that its half height lies on the rim: a s^2 is taken out of an edge
+    # that was shaded first
+    there = slope * sigma_mm**2
+    assert rim.radius_mm - there == pytest.approx(radius, abs=0.008)
+
+
+def test_a_floor_that_is_not_at_the_edge_does_not_move_it() -> None:
+    """Of a magnitude that is the root of the squares of a disk and of a fifth of it, everywhere."""
+    disk = BlurredDisk(center_mm=(4.2, -6.3), radius_mm=38.7, sigma_mm=0.9, low=0.0, high=100.0)
+    image = np.hypot(disk.image(GRID, dtype=np.float64), 20.0)
+    rim = disk_rim(image, GRID, center_mm=(3.0, -5.0), radius_mm=40.0, magnitude=True)
+    assert rim.radius_mm == pytest.approx(38.7, abs=0.01)
+    assert rim.level_mm.max() < 0.001
+    taken = disk_rim(image, GRID, center_mm=(3.0, -5.0), radius_mm=40.0)
+    assert taken.radius_mm == pytest.approx(38.7 - math.sqrt(3) * taken.level_mm[0], abs=0.08)
+    assert taken.level_mm[0] > 0.1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15])
+def test_rectified_ringing_counts_in_the_diameter(rng: np.random.Generator, share: float) -> None:
+    grid = ImageGrid.fft((160, 150), spacing_mm=(1.3, 1.4))
+    errors, spreads, ringing = [], [], []
+    for _ in range(4):
+        center, radius = tuple(rng.uniform(-4.0, 4.0, 2)), rng.uniform(60.0, 80.0)
+        kspace = uniform_disk(radius_mm=radius, center_mm=center).kspace(Trajectory.of_grid(grid))[None]
+        clean = cartesian(kspace, spacing_mm=grid.spacing_mm, combine="none")[0]
+        level = float(np.median(np.abs(clean)[70:80, 65:75]))
+        noise = share * level * (rng.standard_normal(grid.shape) + 1j * rng.standard_normal(grid.shape))
+        rim = disk_rim(np.abs(clean + noise), grid, center_mm=center, radius_mm=radius, magnitude=True)
+        errors += [2 * (rim.radius_mm - radius)]
+        spreads += [2 * rim.ringing_mm]
+        ringing += [diameter(rim, angle).uncertainty for angle in (0.0, 0.7)]
+    assert 0.01 < np.mean(errors) < 1.5 * np.mean(spreads)
+    assert np.mean(spreads) < 3 * np.mean(errors)
+    assert np.min(ringing) > np.min(spreads)
+
+
+def test_a_rectified_floor_beside_a_sharp_edge_counts_in_the_diameter() -> None:
+    image = disk_from_kspace((4.2, -6.3), 44.7) - 7.0
+    level = 100.0
+    rims = [disk_rim(np.hypot(image, floor), GRID, center_mm=(3.0, -5.0), radius_mm=45.0, magnitude=True)
+            for floor in (0.0, 0.4 * level)]  # fmt: skip
+    share = 0.4**2 / (1 + 0.4**2)  # of the squares
+    assert rims[1].ringing_mm == pytest.approx(0.65 * 1.1 * share, rel=0.1)
+    assert rims[0].ringing_mm < 0.2 * rims[1].ringing_mm
+
+
+def test_a_ghost_outside_counts_in_the_diameter_where_it_lies() -> None:
+    disk = BlurredDisk(center_mm=(4.2, -6.3), radius_mm=38.7, sigma_mm=0.9, low=0.0, high=100.0)
+    image = disk.image(GRID, dtype=np.float64)
+    x = GRID.coordinates_mm[1]
+    ghost = 3.0 * (np.abs(x - 4.2) < 25.0)
+    rim = disk_rim(np.hypot(image, ghost), GRID, center_mm=(3.0, -5.0), radius_mm=40.0, magnitude=True)
+    # half of 3 % of the height, over sqrt 2 for its phase, where an edge of 0.9 mm rises by 0.44 a millimetre
+    expected = 0.015 / math.sqrt(2) / (1 / (math.sqrt(2 * math.pi) * 0.9))
+    assert rim.level_mm[180] == pytest.approx(expected, rel=0.1)
+    assert rim.level_mm[0] < 0.1 * expected
+    along = [diameter(rim, angle).uncertainty for angle in (0.0, math.pi / 2)]
+    assert along[1] ** 2 - along[0] ** 2 == pytest.approx((2 * expected) ** 2, rel=0.25)
+
+
+def test_negative_magnitudes_are_refused() -> None:
+    disk = BlurredDisk(center_mm=(4.2, -6.3), radius_mm=38.7, sigma_mm=0.9, low=-7.0, high=93.0)
+    with pytest.raises(ValueError, match="image must not be negative if it holds magnitudes, got -7"):
+        disk_rim(disk.image(GRID), GRID, center_mm=(3.0, -5.0), radius_mm=40.0, magnitude=True)
+
+
 def test_ripple_of_the_pixels_is_the_sine_of_the_place_of_the_edge_outwards() -> None:
     disk = BlurredDisk(center_mm=(4.2, -6.3), radius_mm=44.7, sigma_mm=0.4)
     rim = disk_rim(
@@ -195,7 +295,7 @@ def test_noise_in_the_fitted_ripple_counts_in_the_diameter(rng: np.random.Genera
                 for turn in (0.0, math.pi)]  # fmt: skip
         both = sum(rim.ripple[end & rim.sound].mean(axis=0) for end in ends)
         seen = rim.ripple[rim.sound]
-        by_noise = (without - 2 * (0.008 * 1.1) ** 2) / 2  # of one sector of ten rays
+        by_noise = (without - (2 * rim.ringing_mm) ** 2) / 2  # of one sector of ten rays
         gain = 10 * both @ np.linalg.inv(seen.T @ seen) @ both
         assert whole - without == pytest.approx(by_noise * gain, rel=1e-6, abs=1e-12)
         most = max(most, gain)

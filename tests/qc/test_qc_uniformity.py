@@ -75,7 +75,10 @@ def test_the_raw_number_can_be_the_value_and_then_its_bias_is_in_the_uncertainty
     assert raw.value is not None
     assert corrected.value is not None
     assert raw.uncertainty is not None
-    assert raw.uncertainty > corrected.value - raw.value > 1
+    low, high = raw.interval(0.95)
+    assert high > corrected.value > raw.value + 1
+    bias = corrected.value - raw.value
+    assert (high - low) / 2 == pytest.approx(bias + 1.96 * corrected.uncertainty, rel=0.01)
     assert raw.algorithm != corrected.algorithm
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from imgtech import qc
 from imgtech.geometry import ImageGrid
-from imgtech.io import write_series
-from imgtech.phantoms.twins import blurred_ball, jaszczak, nema_body
+from imgtech.io import series_from_grid, write_series
+from imgtech.phantoms.twins import Placement, blurred_ball, jaszczak, nema_body
 from imgtech.qc.protocols import gamma_jaszczak, pet_nema_iq
 from reference.nm_twins import drawn_jaszczak, drawn_pet
 
@@ -124,3 +124,84 @@ def test_the_real_jaszczak_tomogram(data) -> None:
     assert np.all(np.diff(contrasts) < 0)
     assert contrasts[0] > 50
     assert math.isclose(report["roll"].value, -10, abs_tol=4)
+
+
+@pytest.mark.parametrize(
+    ("draw", "noise", "measure"), [(drawn_pet, 0.1, pet_nema_iq), (drawn_jaszczak, 0.05, gamma_jaszczak)]
+)
+def test_an_empty_slice_between_lit_ones_is_refused(draw, noise, measure) -> None:
+    """It would lower the contrast of every sphere that its neighbours share in."""
+    series, _ = draw(np.random.default_rng(5), noise)
+    pixels = series.pixels.copy()
+    pixels[19] = 0.0
+    with pytest.raises(ValueError, match="no empty slice between lit ones, got image 20"):
+        measure(dataclasses.replace(series, pixels=pixels))
+    pixels = series.pixels.copy()
+    pixels[:2] = pixels[-2:] = 0.0
+    whole = measure(dataclasses.replace(series, pixels=pixels))
+    assert [m.name for m in whole.measurements if m.error] == []
+
+
+PET_GRID, PET_Z_MM = ImageGrid(shape=(150, 158), spacing_mm=(2.4, 2.5)), np.arange(-58.0, 62.0, 3.1)
+SPECT_GRID, SPECT_Z_MM = ImageGrid(shape=(84, 90), spacing_mm=(3.9, 4.1)), np.arange(-70.0, 74.0, 4.0)
+
+
+def _noisy(volume: np.ndarray, noise: float, seed: int) -> np.ndarray:
+    return volume + noise * np.random.default_rng(seed).standard_normal(volume.shape) * (volume > 100)
+
+
+def test_lost_contrast_recovery_and_scatter_in_the_lung_are_named() -> None:
+    """Spheres that show half of their excess, and counts left in the insert: two items, two sizes."""
+    place = Placement(center_mm=(7.0, -11.0), roll_rad=0.8, mirrored=True)
+
+    def report_of(ratio: float, scatter: float):
+        volume = nema_body(PET_GRID, PET_Z_MM, ratio=ratio, sigma_mm=2.6, placement=place)
+        y, x = PET_GRID.coordinates_mm
+        away = (y[:, None] - 7.0) ** 2 + (x + 11.0) ** 2
+        volume = volume + scatter * np.exp(-away / (2 * 40.0**2))
+        series = series_from_grid(_noisy(volume, 40.0, 3), PET_GRID, modality="PT", slices_mm=PET_Z_MM)
+        return pet_nema_iq(series, activity_ratio=4.0)
+
+    sound, weak, scattered = report_of(4.0, 0.0), report_of(2.5, 0.0), report_of(4.0, 200.0)
+    for d in (37, 22, 13):
+        name = f"contrast recovery {d} mm"
+        off = weak[name].value - sound[name].value / 2
+        assert abs(off) < 2.5 * math.hypot(weak[name].uncertainty, sound[name].uncertainty / 2), name
+    assert abs(weak["lung residual"].value - sound["lung residual"].value) < 2.0
+    # 200 on 1000, mean over a disk of 30 mm of a bell of 40 mm: 19.3 %, less what the background gains
+    assert scattered["lung residual"].value - sound["lung residual"].value == pytest.approx(19.0, abs=3.0)
+
+
+def test_a_ring_of_a_wrong_axis_shows_in_the_uniformity_of_the_cylinder() -> None:
+    """A bull's eye of 20 % in every slice: the middle disk against those around it."""
+    place = Placement(center_mm=(5.0, 9.0), roll_rad=-2.2)
+    volume = jaszczak(SPECT_GRID, SPECT_Z_MM, sigma_mm=4.6, placement=place)
+    y, x = SPECT_GRID.coordinates_mm
+    bell = np.exp(-((y[:, None] - 5.0) ** 2 + (x - 9.0) ** 2) / (2 * 25.0**2))
+    reports = [
+        gamma_jaszczak(
+            series_from_grid(
+                _noisy(volume * (1 + height * bell), 30.0, 4),
+                SPECT_GRID,
+                modality="NM",
+                slices_mm=SPECT_Z_MM,
+            )
+        )
+        for height in (0.0, 0.2)
+    ]
+    assert reports[0]["uniformity"].value < 2.0
+    # means over disks of 31.8 mm: 18.1 % in the middle, 3.5 % at 50 mm: 0.146 / 2.216
+    assert reports[1]["uniformity"].value == pytest.approx(6.6, abs=1.2)
+    assert reports[1]["contrast 31.8 mm"].error is None
+
+
+@pytest.mark.parametrize("degrees", [0.0, 17.0, 90.0, 201.0, 330.0])
+def test_a_good_phantom_is_no_other_for_its_rotation(degrees: float) -> None:
+    for mirrored in (False, True):
+        place = Placement(roll_rad=math.radians(degrees), mirrored=mirrored)
+        volume = jaszczak(SPECT_GRID, SPECT_Z_MM, sigma_mm=4.6, placement=place)
+        series = series_from_grid(_noisy(volume, 20.0, 5), SPECT_GRID, modality="NM", slices_mm=SPECT_Z_MM)
+        report = gamma_jaszczak(series)
+        assert [m.name for m in report.measurements if m.error] == []
+        assert report["contrast 31.8 mm"].value == pytest.approx(73.0, abs=3.0)
+        assert report["uniformity"].value < 2.0

@@ -13,7 +13,9 @@ from imgtech.geometry import ImageGrid
 from imgtech.io import series_from_grid, write_us_image
 from imgtech.phantoms import speckle_field
 from imgtech.phantoms.twins import UsAirTwin
+from imgtech.qc.metrics.ultrasound import element_levels
 from imgtech.qc.protocols import us_in_air
+from reference.us_air import COLUMNS, N, beamformed, drawn_air, drawn_air_channels, recorded
 
 GRID = ImageGrid(shape=(640, 384), spacing_mm=(0.05, 0.1), center_mm=(16.5, 0.0))
 
@@ -118,3 +120,63 @@ def test_bad_arguments_are_named() -> None:
             UsAirTwin(gains_db={element: -3.0})
     with pytest.raises(ValueError, match="pitch_mm must be positive"):
         UsAirTwin(pitch_mm=0.0)
+
+
+@pytest.mark.parametrize(
+    ("group", "gain_db", "dead", "weak"),
+    [
+        (
+            range(48, 64),
+            -60.0,
+            range(48, 64),
+            range(48, 64),
+        ),  # a cable of sixteen, longer than half the window
+        (range(16), -60.0, range(16), range(16)),
+        (range(80, 120), -60.0, range(80, 120), range(80, 120)),
+        (range(96, 128), -7.0, (), range(96, 128)),  # the lens loose on one side
+    ],
+)
+def test_a_dead_cable_and_a_loose_lens_are_named_through_channel_data(group, gain_db, dead, weak) -> None:
+    gains = np.random.default_rng(3).normal(0, 0.3, N)
+    gains[list(group)] += gain_db
+    rf = recorded(np.random.default_rng(4), gains, 55.0, 2.7, 1.3)
+    report = us_in_air(series_from_grid(beamformed(rf), COLUMNS, modality="US"), n_elements=N)
+    assert report["dead elements"].details["which"] == ", ".join(map(str, dead))
+    assert report["weak elements"].details["which"] == ", ".join(map(str, weak))
+    darkest = min(range(1, 6), key=lambda k: report[f"level of segment {k}"].value)
+    assert darkest == np.mean(list(group)) // (N / 5) + 1
+    # the elements as such, before beamforming, tell the same
+    assert element_levels(rf).below(-3.0) == tuple(weak)
+
+
+def test_a_fall_over_more_than_3_db_counts_and_one_of_less_does_not() -> None:
+    slope = np.clip((np.arange(N) - 70) / 57, 0, 1)
+    for end_db, weak in ((-2.8, False), (-12.0, True)):
+        rf = recorded(np.random.default_rng(5), end_db * slope, 55.0, 2.7, 1.3)
+        report = us_in_air(series_from_grid(beamformed(rf), COLUMNS, modality="US"), n_elements=N)
+        named = [int(k) for k in report["weak elements"].details["which"].split(", ") if k]
+        assert bool(named) is weak
+        if weak:
+            assert named == list(range(named[0], N))
+            assert 90 <= named[0] <= 104  # the levels fall by 3 dB at 84, by 6 dB at 98
+
+
+def test_more_than_half_of_a_probe_dead_is_not_an_even_probe() -> None:
+    """The elements that are left tell the level, though they are few."""
+    rf = np.random.default_rng(6).standard_normal((96, 600))
+    rf[20:80] *= 0.01
+    assert element_levels(rf).below(-9.0) == tuple(range(20, 80))
+
+
+@pytest.mark.parametrize("draw", [drawn_air, drawn_air_channels])
+@pytest.mark.parametrize("level_db", [62.0, 50.0])
+def test_a_drawn_probe_holds_the_truth(draw, level_db: float) -> None:
+    scan, truth = draw(np.random.default_rng(31), level_db)
+    report = scan.measured()
+    off = {}
+    for name, value in truth.items():
+        low, high = report[name].interval(0.95)
+        off[name] = (report[name].value - value) / max((high - low) / 2, 1e-9)
+    assert len(off) >= 8
+    assert np.mean([abs(a) <= 1 for a in off.values()]) > 0.8, off
+    assert max(abs(a) for a in off.values()) < 2, off

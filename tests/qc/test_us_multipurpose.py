@@ -13,7 +13,8 @@ from imgtech.geometry import ImageGrid
 from imgtech.io import read_series, series_from_grid, write_us_image
 from imgtech.phantoms.twins import Placement, UsDrawing, UsTarget, UsTwin, us_drawing
 from imgtech.qc.protocols import us_multipurpose
-from reference.us_twins import GRID, drawn_us, drawn_us_channels, drawn_us_grey, us_truth
+from reference.us_channels import drawn_us_channels
+from reference.us_twins import GRID, drawn_us, drawn_us_grey, grey, us_truth
 
 PLACE = Placement(center_mm=(1.3, -5.4), roll_rad=0.05)
 
@@ -100,6 +101,24 @@ def test_a_dead_element_shows_as_a_shadow_with_its_place() -> None:
     places = [float(text.split()[2]) for text in m.details["where"].split(",")]
     assert all(abs(place - 13.2) < 1.2 for place in places), m.details
     assert us_multipurpose(series_of(UsTwin()))["shadows"].details["where"] == "none"
+
+
+def test_a_wide_shadow_is_named_as_a_whole() -> None:
+    """Contact lost over 15 mm, more than the neighbours of a strip in the middle of it reach."""
+    shadows = {float(x): -9.0 for x in np.arange(6.0, 20.5, 1.5)}
+    report = us_multipurpose(series_of(UsTwin(shadows=shadows, noise_depth_mm=95.0)))
+    places = [float(text.split()[2]) for text in report["shadows"].details["where"].split(",")]
+    assert len(places) >= 13
+    # dark from 5.25 to 20.25 mm, strips of 0.92 mm by their middles
+    assert min(places) == pytest.approx(5.7, abs=0.92)
+    assert max(places) == pytest.approx(19.8, abs=0.92)
+
+
+def test_scatterers_without_a_wire_among_them() -> None:
+    points = UsTwin().scatterers(
+        ((41.0, 49.0), (3.0, 20.0)), placement=Placement(), density_per_mm2=2.0, rng=np.random.default_rng(1)
+    )
+    assert 200 < points.n_scatterers < 350
 
 
 def test_a_wrong_scale_is_found_and_fails_a_site_limit(tmp_path) -> None:
@@ -245,3 +264,66 @@ def test_the_power_of_the_twin_is_the_mean_of_its_images() -> None:
     y, x = grid.coordinates_mm
     inside = np.hypot(y[:, None] - cyst[0], x - cyst[1]) < 2.0
     assert mean[inside].mean() < 0.05
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_picture_upside_down_is_refused(mirrored: bool) -> None:
+    series = series_of(UsTwin(), place=dataclasses.replace(PLACE, mirrored=mirrored))
+    with pytest.raises(ValueError, match=r"depth downwards: 1[12] wires .* fit upside down, 10 upright"):
+        us_multipurpose(dataclasses.replace(series, pixels=series.pixels[:, ::-1].copy()))
+
+
+SCALED = ("lateral width at 30 mm", "contrast target 1 (-6 dB)", "CNR cyst 1", "speckle SNR")
+
+
+@pytest.mark.parametrize("seed", [2, 13])
+@pytest.mark.parametrize(("curve", "span_db"), [(0.7, 70.0), (1.4, 60.0), (1.0, 45.0), (1.0, 110.0)])
+def test_decibels_of_another_grey_curve_or_dynamic_range_are_refused(seed, curve, span_db) -> None:
+    """Levels bent by a power, or shown with 70 dB and told otherwise: no width and no contrast is wrong."""
+    image = series_of(UsTwin(), seed=seed).pixels[0].astype(np.float64)
+    levels = grey(image, 70.0, float(image.max()))
+    bent = np.rint(255 * (levels / 255) ** curve)
+    report = us_multipurpose(series_from_grid(bent, GRID, modality="US"), db_per_level=span_db / 255)
+    for name in SCALED:
+        assert "no straight line of decibels" in report[name].error, name
+    assert report["vertical distance error"].value == pytest.approx(0.0, abs=0.15)
+    assert report["gCNR cyst 1"].value > 0.6  # any curve leaves it as it is
+    if curve != 1.0:
+        found = us_multipurpose(series_from_grid(bent, GRID, modality="US"))
+        assert "no straight line of decibels" in found["lateral width at 30 mm"].error
+
+
+def test_averaged_frames_keep_the_decibels_of_their_scale() -> None:
+    """Speckle of four looks scatters less, but as it must: widths stay right, speckle SNR says it."""
+    images = [series_of(UsTwin(), seed=seed).pixels[0].astype(np.float64) for seed in range(40, 44)]
+    mean = np.sqrt(np.mean(np.square(images), axis=0))
+    levels = grey(mean, 70.0, float(mean.max()))
+    report = us_multipurpose(series_from_grid(levels, GRID, modality="US"), db_per_level=70 / 255)
+    assert all(report[name].error is None for name in SCALED)
+    assert report["speckle SNR"].value > 3.2
+    with pytest.raises(ValueError, match=r"can be measured, 5 must: .*3 pixels"):  # taken for one look
+        us_multipurpose(series_from_grid(levels, GRID, modality="US"))
+
+
+def test_faults_of_a_scanner_show_in_their_items() -> None:
+    """Blurred to the sides, filled cysts and less penetration against the phantom as it should be."""
+    rng = np.random.default_rng(17)
+    blurred = us_multipurpose(series_of(UsTwin(lateral_fwhm_mm=1.4)))
+    good = us_multipurpose(series_of(UsTwin()))
+    for depth in (20, 30, 40):
+        name = f"lateral width at {depth} mm"
+        assert blurred[name].value == pytest.approx(1.4 / 0.9 * good[name].value, rel=0.1)
+        axial = f"axial width at {depth} mm"
+        assert blurred[axial].value == pytest.approx(good[axial].value, rel=0.1)
+    image = series_of(UsTwin()).pixels[0].astype(np.float64)
+    haze = 0.45 * UsTwin(wire_db=-200.0).images(GRID, placement=Placement(center_mm=(900.0, 0.0)), rng=rng)[0]
+    filled = us_multipurpose(series_from_grid(np.hypot(image, haze), GRID, modality="US"))
+    assert filled["contrast cyst 1"].value > good["contrast cyst 1"].value + 5
+    assert filled["gCNR cyst 1"].value < good["gCNR cyst 1"].value - 0.1
+    reach = []
+    for depth in (66.0, 50.0):
+        twin = UsTwin(noise_depth_mm=depth)
+        pair = twin.images(GRID, placement=PLACE, rng=np.random.default_rng(5), n_images=2)
+        one, two = (series_from_grid(p, GRID, modality="US") for p in pair)
+        reach.append(us_multipurpose(one, repeat=two)["depth of penetration"].value)
+    assert reach[0] - reach[1] == pytest.approx(16, abs=4)

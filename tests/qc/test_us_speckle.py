@@ -222,7 +222,7 @@ def test_count_of_elements_changes_with_the_chance_to_be_counted_wrongly():
             level_db=level,
             uncertainty_db=np.full(41, 0.01),
             definition=Source(document="x", edition="1"),
-            algorithm="us-elements-1",
+            algorithm="us-elements-2",
             around_db=np.full(41, 2.5),
             n_neighbours=40,
         )

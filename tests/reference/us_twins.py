@@ -6,16 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import hilbert
 
-from imgtech.geometry import ImageGrid, LinearArray, PlaneWaves
+from imgtech.geometry import ImageGrid
 from imgtech.io import Series, series_from_grid
-from imgtech.phantoms import GaussianPulse, Scatterers
 from imgtech.phantoms.twins import Placement, UsTwin
 from imgtech.qc import Report
-from imgtech.qc.metrics.ultrasound import point_target
 from imgtech.qc.protocols import us_multipurpose
-from imgtech.recon.ultrasound import delay_and_sum, envelope
 
 GRID = ImageGrid(shape=(851, 261), spacing_mm=(0.1, 0.23), center_mm=(43.0, 0.0))
 RATIO = 1.4
@@ -160,59 +156,3 @@ def rayleigh_contrast(first: np.ndarray, second: np.ndarray) -> tuple[float, flo
         for part in (first, second)
     ]
     return cnr, 1 - float(np.minimum(*densities).sum() * (x[1] - x[0]))
-
-
-PROBE = LinearArray(n_elements=104, pitch_mm=0.6)
-WAVES = PlaneWaves.from_degrees([-6, -3, 0, 3, 6], sampling_hz=12e6, start_s=4e-6)
-PULSE = GaussianPulse(center_hz=2.5e6, fractional_bandwidth=0.6)
-ECHO_GRID = ImageGrid(shape=(690, 225), spacing_mm=(0.1, 0.23), center_mm=(39.5, 0.0))
-N_SAMPLES = 1240
-SOUND_M_S = 1500.0
-
-
-def beamformed(points: Scatterers, grid: ImageGrid, assumed_m_s: float, true_m_s: float = SOUND_M_S):
-    """Envelope of the echoes of points, simulated in closed form and beamformed."""
-    rf = points.echoes(PROBE, WAVES, pulse=PULSE, n_samples=N_SAMPLES, sound_speed_m_s=true_m_s)
-    analytic = hilbert(rf, axis=-1).astype(np.complex64)
-    image = delay_and_sum(
-        analytic, PROBE, WAVES, grid, f_number=1.5, window="hann", sound_speed_m_s=assumed_m_s
-    )
-    return envelope(image)
-
-
-def drawn_us_channels(
-    rng: np.random.Generator,
-) -> tuple[UsScan, dict[str, float]]:
-    """Channel data of the twin beamformed with the speed of sound of the phantom.
-
-    True widths are those of every wire alone, contrasts those of the drawing: of the brighter targets, as
-    side lobes of five plane waves lift the darker ones.
-    """
-    place, twin = (
-        us_placement(rng, shift_mm=2.0),
-        UsTwin(axial_fwhm_mm=0.44, lateral_fwhm_mm=1.3, wire_db=24.0),
-    )
-    points = twin.scatterers(((3.0, 76.0), (-28.0, 28.0)), placement=place, density_per_mm2=14.0, rng=rng)
-    image = beamformed(points, ECHO_GRID, SOUND_M_S)
-    series = series_from_grid(image, ECHO_GRID, modality="US")
-    truth = {"roll": math.degrees(place.roll_rad), "vertical distance error": 0.0}
-    truth |= {f"horizontal distance error at {v} mm": 0.0 for v in (20, 50)}
-    for (v, u), (y, x) in zip(
-        twin.drawing.wires_mm, twin.places_mm(twin.drawing.wires_mm, place), strict=True
-    ):
-        if u == 0:
-            near = ImageGrid(shape=(81, 81), spacing_mm=(0.1, 0.15), center_mm=(float(y), float(x)))
-            alone = beamformed(Scatterers([[y, x]], [1.0]), near, SOUND_M_S)
-            target = point_target(
-                alone, near, near_mm=(y, x), search_mm=(2.5, 4.0), level_db=20 * math.log10(0.5)
-            )
-            truth[f"axial width at {v:g} mm"] = target.axial_width.value
-            truth[f"lateral width at {v:g} mm"] = target.lateral_width.value
-    number = 0
-    for target in twin.drawing.targets:
-        if target.kind == "target":
-            number += 1
-        if target.kind == "target" and target.contrast_db > 0:
-            truth[f"contrast target {number} ({target.contrast_db:+g} dB)"] = target.contrast_db
-    truth["speckle SNR"] = math.sqrt(math.pi / (4 - math.pi))
-    return UsScan(series, None, SOUND_M_S, None, SOUND_M_S), truth

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 from simulate import Setting, noise
 
-from imgtech.geometry import ImageGrid
-from imgtech.phantoms import BlurredDisk, BlurredEdge
+from imgtech.geometry import ImageGrid, Trajectory
+from imgtech.phantoms import BlurredDisk, BlurredEdge, CoilSensitivities, complex_gaussian, uniform_disk
 from imgtech.qc import Measurement
 from imgtech.qc.metrics import (
     angle,
@@ -20,6 +21,7 @@ from imgtech.qc.metrics import (
     edge_length,
     find_points,
 )
+from imgtech.recon.mri import cartesian
 
 GRID = ImageGrid(shape=(136, 141), spacing_mm=(1.0, 1.1), center_mm=(3.0, -5.0))
 
@@ -27,6 +29,7 @@ GRID = ImageGrid(shape=(136, 141), spacing_mm=(1.0, 1.1), center_mm=(3.0, -5.0))
 def settings() -> Iterator[Setting]:
     yield from markers()
     yield from disks()
+    yield from magnitudes()
     yield from boxes()
 
 
@@ -128,6 +131,35 @@ def disks() -> Iterator[Setting]:
         about = (
             f"{2 * radius:g} mm, edge of {sigma:g} mm, contrast {100 / spread:g} of noise, blur {blur:g} px"
         )
+        yield Setting("diameter", about, 2 * radius, once, of=("disk_rim", "diameter"))
+
+
+def magnitudes() -> Iterator[Setting]:
+    """A shaded disk from the k-space of four coils, at forty places, in every run in another direction."""
+    grid = ImageGrid.fft((160, 150), spacing_mm=(1.3, 1.4))
+    coils = CoilSensitivities.ring(n_coils=4, radius_mm=100.0, start_rad=0.6)
+    for radius, share, window in ((75.0, 0.02, "hann"), (61.3, 0.06, "hamming"), (68.2, 0.1, "none")):
+
+        @cache
+        def clean(place: int, radius: float = radius) -> tuple[tuple[float, float], np.ndarray]:
+            y, x = np.random.default_rng(place).uniform(-3.0, 3.0, 2)
+            disk = uniform_disk(radius_mm=radius, center_mm=(float(y), float(x)))
+            return (float(y), float(x)), disk.kspace(Trajectory.of_grid(grid), coils)
+
+        def once(
+            rng: np.random.Generator,
+            radius: float = radius,
+            share: float = share,
+            window: str = window,
+            clean: Callable[[int], tuple[tuple[float, float], np.ndarray]] = clean,
+        ) -> Measurement:
+            center, kspace = clean(int(rng.integers(40)))
+            kspace = complex_gaussian(kspace, sigma=share * float(np.abs(kspace).max()) / radius, rng=rng)
+            seen = cartesian(kspace, spacing_mm=grid.spacing_mm, window=window, combine="rss")
+            rim = disk_rim(seen, grid, center_mm=center, radius_mm=radius, n_rays=360, magnitude=True)
+            return diameter(rim, rng.uniform(-math.pi, math.pi))
+
+        about = f"{2 * radius:g} mm, magnitude of four coils, noise {share:g}, window {window}"
         yield Setting("diameter", about, 2 * radius, once, of=("disk_rim", "diameter"))
 
 

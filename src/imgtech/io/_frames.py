@@ -42,6 +42,7 @@ class Frame:
     number: int = 0
     region: UsRegion | None = None
     localizer: bool = False
+    lossy: bool = False
 
     @property
     def stack(self) -> tuple[Any, ...]:
@@ -131,6 +132,7 @@ def frames(dataset: Dataset, path: Path) -> Iterator[Frame]:
             echo_time_ms=header.number("EffectiveEchoTime", "EchoTime"),
             region=region,
             localizer="LOCALIZER" in _parts(header),
+            lossy=str(dataset.get("LossyImageCompression", "")) == "01",
         )
 
 

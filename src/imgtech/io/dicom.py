@@ -317,6 +317,8 @@ def _notes(ordered: list[Frame]) -> list[str]:
     notes = []
     if any(f.localizer for f in ordered):
         notes.append("the files call their images a localizer (ImageType)")
+    if any(f.lossy for f in ordered):
+        notes.append("the pixels were compressed with loss; no uncertainty covers what that changed")
     if any(f.philips_slope for f in ordered):
         notes.append("values rescaled with the Philips private Scale Slope (2005,100E)")
     if ordered[0].region is not None:

@@ -35,7 +35,7 @@ def find_site(image: Floats, grid: ImageGrid, find: SiteFind) -> tuple[Pose, Rim
     rim: Rim | None = None
     if find.outline == "circle":
         low, high = find.size_mm
-        rim = find_disk(bright - bright.min(), grid, radius_mm=(low / 2, high / 2))
+        rim = find_disk(bright, grid, radius_mm=(low / 2, high / 2))
         center, angles = rim.center_mm, None
     elif find.outline == "rectangle":
         center, angle = _rectangle(bright, grid, find.size_mm)

@@ -19,7 +19,9 @@ _CLEAR = 0.9
 _LEAST_PX = 16
 
 
-def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, float]) -> Rim:
+def find_disk(
+    image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, float], magnitude: bool = False
+) -> Rim:
     """Find the one big bright disk of an image.
 
     The image is cut at 15, 30 and 50 % of its bright level; the outline of the largest piece gives a
@@ -35,6 +37,8 @@ def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, 
         The pixels, 2-D.
     radius_mm : tuple of float
         Smallest and largest radius that is accepted.
+    magnitude : bool, optional
+        Whether the pixels are magnitudes of complex values, of which nothing but noise lies outside.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def find_disk(image: npt.ArrayLike, grid: ImageGrid, *, radius_mm: tuple[float, 
         if not 0.8 * smallest <= guess[1] <= 1.2 * largest:
             continue
         try:
-            rim = disk_rim(pixels, grid, center_mm=guess[0], radius_mm=guess[1])
+            rim = disk_rim(pixels, grid, center_mm=guess[0], radius_mm=guess[1], magnitude=magnitude)
         except ValueError:
             continue
         if best is None or rim.sound.sum() > best.sound.sum():

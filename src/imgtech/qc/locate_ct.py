@@ -37,6 +37,8 @@ _STEADY_MM = {
 _RAYS = 240
 _FREE_MM = (4.0, 7.0)
 _FREE_SHARE = 0.03
+_AGREE = 0.05  # mm, or pixels where they are larger: metal beside the phantom pulls at the centroid
+_LOWEST_HU = -1024.0
 _FILLED = (0.75, 0.9)
 _SHARES = (-0.5, 1.5)  # of the step from air to the body: a wall may be denser, metal counts no more
 _SEARCH_MM = 10.0
@@ -159,10 +161,12 @@ def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
     )
     last = len(series.pixels) - 1
     chosen = np.unique(np.linspace(0, last, min(last + 1, _LOOKED_AT)).round().astype(int))
+    lowest = _LOWEST_HU if _is_padded(series) else -np.inf
     found, seen = [], []
     fine, coarse = (series.grid.coordinates_mm[0], series.grid.coordinates_mm[1]), []
     for i in chosen:
-        blocks = series.pixels[i, :rows, :columns].reshape(rows // steps[0], steps[0], -1, steps[1])
+        seen_values = np.maximum(series.pixels[i, :rows, :columns], lowest)
+        blocks = seen_values.reshape(rows // steps[0], steps[0], -1, steps[1])
         coarse.append(blocks.mean(axis=(1, 3), dtype=np.float64))
     heights = [_levels(image) for image in coarse]
     least = _SHARE_OF_BEST * max(body - air for air, body in heights)
@@ -264,10 +268,16 @@ def match_rods(series: Series, axis: Axis, rods: Sequence[Insert], *, body_hu: f
     )
 
 
+def _is_padded(series: Series) -> bool:
+    """Whether values below those of air fill a part of the images, as around a round field of view."""
+    low, middle = np.percentile(series.pixels[:: max(1, len(series.pixels) // 5)], (1, 50))
+    return bool(low < 1.1 * _LOWEST_HU < middle)
+
+
 def _levels(image: Floats) -> tuple[float, float]:
-    """Levels of the air and of the middle of the image."""
-    rows, columns = (slice(n // 4, n - n // 4) for n in image.shape)
-    return float(np.percentile(image, 2)), float(np.median(image[rows, columns]))
+    """Levels of the air and of the body: the median of what lies above half of the range."""
+    air, high = (float(p) for p in np.percentile(image, (2, 99)))
+    return air, float(np.median(image[image >= (air + high) / 2]))
 
 
 def _circle(
@@ -291,7 +301,10 @@ def _circle(
             return *guess, False
         center, radius, _ = fit_circle(edge, found, angles, center)
     whole = _centroid(np.clip((image - air) / (body - air), *_SHARES), places, center, radius)
-    return whole or center, radius, whole is not None
+    tolerance = _AGREE * max(1.0, fine[0][1] - fine[0][0], fine[1][1] - fine[1][0])
+    if whole is None or math.dist(whole, center) > tolerance:
+        return center, radius, False
+    return whole, radius, True
 
 
 def _centroid(

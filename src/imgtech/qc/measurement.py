@@ -40,7 +40,7 @@ class Measurement:
     definition : Source
         The clause that defines the quantity.
     algorithm : str
-        Name and version of the algorithm, such as ``"piu-sliding-disk-2"``; a change of algorithm
+        Name and version of the algorithm, such as ``"piu-sliding-disk-3"``; a change of algorithm
         changes this name.
     limit : Limit, optional
         The limit to rate against.

@@ -105,7 +105,7 @@ def _snr(
 
 
 def _diameter(image: npt.NDArray[np.floating], grid: ImageGrid, name: str, angle_deg: float) -> Checked:
-    rim = disk_rim(image, grid, center_mm=CENTER_MM, radius_mm=RADIUS_MM)
+    rim = disk_rim(image, grid, center_mm=CENTER_MM, radius_mm=RADIUS_MM, magnitude=True)
     found: Measurement = diameter(rim, math.radians(angle_deg))
     return Checked(
         measurement=dataclasses.replace(found, name=f"diameter {name}"),

@@ -196,6 +196,8 @@ class UsTwin:
         bright = 10 ** (self.wire_db / 20) * math.sqrt(density * cell)
         wires = self.places_mm(self.drawing.wires_mm, placement)
         seen = ((wires >= [top, left]) & (wires <= [bottom, right])).all(axis=1)
+        if not seen.any():
+            return tissue
         return tissue + Scatterers(wires[seen], np.full(int(seen.sum()), bright))
 
     def _strength(self, y: Floats, x: Floats, placement: Placement) -> Floats:

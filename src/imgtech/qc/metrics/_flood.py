@@ -64,10 +64,15 @@ def lit_field(counts: Floats, factors: tuple[int, int], shares: list[float]) -> 
 
 
 def without_edges(counts: Floats, field: Bools, central: Bools) -> Bools:
-    """Drop pixels below 75 % of the mean of the central field, then those beside a pixel outside."""
-    kept = field & (counts >= _EDGE * counts[central & field].mean())
+    """Drop pixels at the edge below 75 % of the mean of the central field, then those beside one outside.
+
+    A dark piece inside, such as a dead photomultiplier, is no edge and stays.
+    """
+    low = field & (counts < _EDGE * counts[central & field].mean())
+    pieces, _ = ndimage.label(np.pad(low | ~field, 1, constant_values=True))
+    edge = (pieces == pieces[0, 0])[1:-1, 1:-1]
     cross = ndimage.generate_binary_structure(2, 1)
-    return np.asarray(ndimage.binary_erosion(kept, cross))
+    return np.asarray(ndimage.binary_erosion(field & ~edge, cross))
 
 
 def smoothed(counts: Floats, field: Bools) -> Floats:

@@ -19,8 +19,8 @@ Bools = npt.NDArray[np.bool_]
 _NEMA = Source(
     document="NEMA NU 1", edition="2012", clause="2.4 Intrinsic flood field uniformity", verified=False
 )
-_ALGORITHM = "nema-flood-1"
-_CORRECTED = "nema-flood-noise-corrected-3"
+_ALGORITHM = "nema-flood-2"
+_CORRECTED = "nema-flood-noise-corrected-4"
 _CENTRAL = 0.75
 _WIDTHS_PX = (0.8, 1.2, 1.8, 2.7, 4.0, 6.0, 9.0)
 _SHIFT_KNOWN_TO = 0.05

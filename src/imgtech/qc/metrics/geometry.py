@@ -13,14 +13,13 @@ from imgtech.qc.metrics.rim import Rim
 
 Floats = npt.NDArray[np.float64]
 
-_ALGORITHM = "diameter-half-height-4"
+_ALGORITHM = "diameter-half-height-5"
 _DEFINITION = Source(
     document="ACR Phantom Test Guidance for the MRI Accreditation Program",
     edition="2015",
     clause="1 Geometric accuracy",
     verified=False,
 )
-_EDGE_SHIFT_PX = 0.008  # root mean square without noise, of disks of pixel means and from closed-form k-space
 
 
 def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians(5.0)) -> Measurement:
@@ -31,11 +30,9 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
     end are sound (something hides the edge) the fitted rim itself is taken there, and the details say so.
 
     The uncertainty combines the scatter of such sectors from those beside them, which holds the noise with
-    its correlation, what that noise does to the fitted ripple of the pixel grid, and 0.008 pixel at each end
-    for the choice of the two levels. In a magnitude image the level outside may be a floor of rectified
-    noise, which is not there at the edge: between none of it and all of it the edge is equally likely to lie,
-    at both ends alike. Where the edge is hidden, it is the standard deviation of the sound points about the
-    fitted rim instead.
+    its correlation, what that noise does to the fitted ripple of the pixel grid, and what moves both ends
+    alike, the choice of the two levels (``level_mm`` and ``ringing_mm`` of the rim). Where the edge is hidden
+    it is the standard deviation of the sound points about the fitted rim instead of the scatter.
 
     Parameters
     ----------
@@ -70,25 +67,25 @@ def diameter(rim: Rim, angle_rad: float, *, half_width_rad: float = math.radians
     """
     angle = finite("angle_rad", angle_rad)
     half = positive("half_width_rad", half_width_rad)
-    radii, variances, hidden = [], [], []
+    radii, variances, levels, hidden = [], [], [], []
     rest = rim.edge_mm - rim.smooth_mm(rim.angle_rad)
     by_noise = _sector_variance(rim, rest, half)
-    shift = (_EDGE_SHIFT_PX * rim.pixel_mm) ** 2
     ripple = np.zeros(2)
     for end in (angle, angle + np.pi):
         near = np.abs(np.angle(np.exp(1j * (rim.angle_rad - end)))) <= half
         sound = near & rim.sound
         smooth = float(rim.smooth_mm(end))
+        levels.append(float(rim.level_mm[near].mean()) if near.any() else float(rim.level_mm.max()))
         if 2 * sound.sum() < near.sum():
             hidden.append(math.degrees(end) % 360)
             radii.append(smooth)
-            variances.append(float(np.var(rest[rim.sound])) + shift)
+            variances.append(float(np.var(rest[rim.sound])))
             continue
         radii.append(smooth + float(np.mean(rest[sound])))
-        variances.append(by_noise + shift)
+        variances.append(by_noise)
         ripple += rim.ripple[sound].mean(axis=0)
     variances.append(by_noise * _ripple_gain(rim, ripple, half))
-    variances.append((2 * rim.floor_mm) ** 2 / 3)
+    variances += [sum(levels) ** 2, (2 * rim.ringing_mm) ** 2]
     details: dict[str, float | str] = {"angle_deg": math.degrees(angle) % 360}
     if hidden:
         places = ", ".join(f"{h:.0f} degrees" for h in hidden)

@@ -11,17 +11,12 @@ from scipy import ndimage
 from imgtech._core.frozen import ArrayValue
 from imgtech._core.validate import count, each, positive, real_image
 from imgtech.geometry import ImageGrid
+from imgtech.qc.metrics._rim_edges import coarse_edges, fine_edges
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 _REACH_MM = (8.0, 4.0, 4.0)
-_PLATEAU_MM = (1.5, 4.5)
-_AIR_MM = (2.5, 7.5)
-_STEP_PX = 0.25
-_WEAK = 0.5
-_NEIGHBOURS = 9
-_COMPANY = 0.75
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,9 +45,16 @@ class Rim(ArrayValue):
         Amplitudes, along y and x, of the ripple of the pixel grid that was taken from the edge.
     ripple : numpy.ndarray
         The ripple along each ray for an amplitude of 1, shape ``(n_rays, 2)``.
-    floor_mm : float
-        How far the edge would lie further out if the level outside were the floor that rectified noise makes
-        in a magnitude image, which is not there at the edge; 0 where values fall below zero.
+    level_mm : numpy.ndarray
+        Standard uncertainty along each ray by the level outside, of one sign all around: in a magnitude image
+        by what lies outside beyond the floor of noise (a ghost, of unknown phase); in another image without
+        values below zero by a floor that may be rectified, and would then not be there at the edge.
+    ringing_mm : float
+        Standard uncertainty by ringing, of one sign all around: half of what the mean edge moves by if the
+        levels are read a pixel further from it, where ringing has the other sign, and 0.001 pixel. For a
+        sharp edge (standard deviation below 0.65 pixel) that is 0.0025 pixel and, where no pixel is below
+        zero, 0.4 pixel times the rectified lobe of ringing beyond it, as a share of the contrast, and in a
+        magnitude image 0.65 pixel times the square of the share of the floor.
     """
 
     center_mm: tuple[float, float]
@@ -65,7 +67,8 @@ class Rim(ArrayValue):
     pixel_mm: float
     ripple_mm: Floats
     ripple: Floats
-    floor_mm: float = 0.0
+    level_mm: Floats
+    ringing_mm: float
 
     def smooth_mm(self, angle_rad: npt.ArrayLike) -> Floats:
         """Radius of the fitted rim (circle with second and third harmonic) in given directions."""
@@ -79,15 +82,23 @@ def disk_rim(
     center_mm: tuple[float, float],
     radius_mm: float,
     n_rays: int = 720,
+    magnitude: bool = False,
 ) -> Rim:
     r"""Find the edge of a bright disk along rays, to a fraction of a pixel.
 
     The image is read by cubic splines along each ray. The edge is where it crosses the mean of the level
-    inside (1.5 to 4.5 mm from the edge) and outside (2.5 to 7.5 mm) of that ray and its neighbours. Rays
-    with less than half of the contrast around them, and rays among many such (a notch, a bubble), do not
-    count. A circle is fitted to all points; those further from it than three standard deviations and half
-    a millimetre are left out, centre and radius are fitted anew, and the rays are drawn again from the
+    inside (1.5 to 4.5 mm from the edge, carried on to the edge by the shading 3 to 9 mm from it) and outside
+    (2.5 to 7.5 mm) of that ray and its neighbours; all lie further out where the edge is broader than that.
+    Rays with less than half of the contrast around them, and rays among many such (a notch, a bubble), do
+    not count. A circle is fitted to all points; those further from it than three standard deviations and
+    half a millimetre are left out, centre and radius are fitted anew, and the rays are drawn again from the
     better centre.
+
+    A blurred disk of radius R crosses its half height inside its rim by :math:`s^2 / 2 R`, and one that is
+    shaded by the share a per millimetre outwards by :math:`-a s^2`; s is the standard deviation of the
+    Gaussian whose edge is as steep as the mean one here. Both are taken out. In a magnitude image the noise
+    outside is rectified into a floor f that is not there at the edge, where it adds :math:`f^2 / A` to the
+    half of the level A and half of that to A itself; the edge is sought there.
 
     Between the pixels a spline only guesses. Where the edge lies p pixels from a pixel centre, outwards along
     y or x, it is seen too far out by :math:`B \sin 2 \pi p`, with no cosine since the edge is as steep on
@@ -106,6 +117,8 @@ def disk_rim(
         First guess of the radius, good to 8 mm.
     n_rays : int, optional
         Number of rays.
+    magnitude : bool, optional
+        Whether the pixels are magnitudes of complex values, of which nothing but noise lies outside.
 
     Returns
     -------
@@ -115,7 +128,7 @@ def disk_rim(
     Raises
     ------
     ValueError
-        If fewer than half of the rays meet an edge.
+        If fewer than half of the rays meet an edge, or magnitudes are negative.
 
     Examples
     --------
@@ -133,16 +146,27 @@ def disk_rim(
     cy, cx = each("center_mm", center_mm, 2)
     radius = positive("radius_mm", radius_mm)
     angles = 2 * np.pi * np.arange(count("n_rays", n_rays, 36)) / n_rays
+    if magnitude and pixels.min() < 0:
+        raise ValueError(f"image must not be negative if it holds magnitudes, got {pixels.min():g}")
     spline = ndimage.spline_filter(pixels, order=3)
     for reach in _REACH_MM:
-        edge, found, _ = _edges(spline, grid, (cy, cx), radius, angles, reach)
+        edge, found = coarse_edges(spline, grid, (cy, cx), radius, angles, reach)
         if found.sum() < n_rays / 2:
             raise ValueError(
                 f"no disk of radius {radius:.1f} mm at ({cy:.1f}, {cx:.1f}) mm: "
                 f"only {found.sum()} of {n_rays} rays meet an edge"
             )
         (cy, cx), radius, sound = fit_circle(edge, found, angles, (cy, cx))
-    edge, found, floor = _edges(spline, grid, (cy, cx), radius, angles, _REACH_MM[-1])
+    edge, found, level, ringing = fine_edges(
+        spline,
+        grid,
+        (cy, cx),
+        radius,
+        angles,
+        reach_mm=_REACH_MM[-1],
+        magnitude=magnitude,
+        rectified=bool(pixels.min() >= 0),
+    )
     deviation = edge - radius
     sound = found & _near(deviation, found)
     if sound.sum() < n_rays / 2:
@@ -153,7 +177,9 @@ def disk_rim(
     ripple = _ripple(grid, (cy, cx), edge, angles)
     ripple_mm = _amplitudes(ripple, deviation, angles, sound)
     deviation = deviation - ripple @ ripple_mm
-    shape = np.linalg.lstsq(_harmonics(angles[sound]), deviation[sound], rcond=None)[0]
+    columns = np.concatenate([np.ones((n_rays, 1)), _harmonics(angles)], axis=1)
+    more, *shape = np.linalg.lstsq(columns[sound], deviation[sound], rcond=None)[0]
+    radius, deviation = radius + float(more), deviation - more
     return Rim(
         center_mm=(cy, cx),
         radius_mm=radius,
@@ -165,7 +191,8 @@ def disk_rim(
         pixel_mm=max(grid.spacing_mm),
         ripple_mm=ripple_mm,
         ripple=ripple,
-        floor_mm=floor if pixels.min() >= 0 else 0.0,
+        level_mm=level,
+        ringing_mm=ringing,
     )
 
 
@@ -189,58 +216,6 @@ def _amplitudes(ripple: Floats, deviation: Floats, angles: Floats, sound: Bools)
     around = np.stack([np.ones_like(angles), np.cos(angles), np.sin(angles)], axis=1)
     columns = np.concatenate([ripple, around, _harmonics(angles)], axis=1)[sound]
     return np.asarray(np.linalg.lstsq(columns, deviation[sound], rcond=None)[0][:2])
-
-
-def _edges(
-    spline: Floats, grid: ImageGrid, center: tuple[float, float], radius: float, angles: Floats, reach: float
-) -> tuple[Floats, Bools, float]:
-    """Distance of the half-height crossing nearest to the circle along each ray, and what a floor does."""
-    step = _STEP_PX * min(grid.spacing_mm)
-    low = max(radius - reach - _PLATEAU_MM[1], step)
-    r = np.arange(low, radius + reach + _AIR_MM[1] + step, step)
-    profiles = ndimage.map_coordinates(
-        spline, _pixel_coordinates(grid, center, r, angles), order=3, mode="nearest", prefilter=False
-    )
-    level = 0.0
-    edge = np.full(len(angles), radius)
-    for _ in range(2):
-        inside = _window_mean(profiles, r, edge - _PLATEAU_MM[1], edge - _PLATEAU_MM[0])
-        outside = _window_mean(profiles, r, edge + _AIR_MM[0], edge + _AIR_MM[1])
-        level = ndimage.uniform_filter1d((inside + outside) / 2, 5, mode="wrap")[:, None]
-        falls = (profiles[:, :-1] >= level) & (profiles[:, 1:] < level)
-        falls &= np.abs(r[:-1] - radius) <= reach
-        distance = np.where(falls, np.abs(r[:-1] - radius), np.inf)
-        at = np.argmin(distance, axis=1)
-        rows = np.arange(len(angles))
-        upper, lower = profiles[rows, at], profiles[rows, at + 1]
-        share = np.clip((upper - level[:, 0]) / np.maximum(upper - lower, 1e-12), 0.0, 1.0)
-        found = falls.any(axis=1)
-        edge = np.where(found, r[at] + share * step, radius)
-    contrast = inside - outside
-    around = ndimage.median_filter(contrast, len(angles) // 6, mode="wrap")
-    found &= (contrast > _WEAK * around) & (around > 0)
-    slope = np.maximum(upper - lower, 1e-12) / step
-    floor = np.maximum(outside, 0.0) / 2 / slope
-    median = float(np.median(floor[found])) if found.any() else 0.0
-    return (
-        edge,
-        found & (ndimage.uniform_filter1d(found.astype(float), _NEIGHBOURS, mode="wrap") > _COMPANY),
-        median,
-    )
-
-
-def _pixel_coordinates(
-    grid: ImageGrid, center: tuple[float, float], r: Floats, angles: Floats
-) -> npt.NDArray[np.float64]:
-    y = center[0] + np.sin(angles)[:, None] * r
-    x = center[1] + np.cos(angles)[:, None] * r
-    first = [c[0] for c in grid.coordinates_mm]
-    return np.stack([(y - first[0]) / grid.spacing_mm[0], (x - first[1]) / grid.spacing_mm[1]])
-
-
-def _window_mean(profiles: Floats, r: Floats, low: Floats, high: Floats) -> Floats:
-    inside = (r >= low[:, None]) & (r <= high[:, None])
-    return (profiles * inside).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
 
 
 def fit_circle(

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from imgtech._core.validate import floats, positive
+from imgtech._core.validate import floats, not_negative, positive
 from imgtech.qc.measurement import Measurement, Source
 
 Floats = npt.NDArray[np.float64]
 
-_ALGORITHM = "crossed-ramps-half-height-2"
+_ALGORITHM = "crossed-ramps-half-height-3"
 _DEFINITION = Source(
     document="ACR Phantom Test Guidance for the MRI Accreditation Program",
     edition="2015",
@@ -63,11 +63,6 @@ class RampSignal:
         """Full width at half maximum."""
         return self.end_mm - self.start_mm
 
-    @property
-    def uncertainty_mm(self) -> float:
-        """Standard uncertainty of the length."""
-        return math.hypot(math.sqrt(2) * self.edge_uncertainty_mm, self.level_uncertainty_mm)
-
 
 def ramp_signal(
     position_mm: npt.ArrayLike,
@@ -75,6 +70,7 @@ def ramp_signal(
     *,
     expected_mm: float,
     weights: npt.ArrayLike | None = None,
+    noise_power: float = 0.0,
 ) -> RampSignal:
     r"""Full width at half maximum of the lit part of a ramp, to a fraction of a sample.
 
@@ -82,8 +78,10 @@ def ramp_signal(
     rectified into a floor that is not there where the ramp shines; a steady floor (signal of the block
     itself, of the tails of the slice profile) is. The steady part c is the smaller of two estimates. By
     moments, with the mean square A of the floor and the variance V of the squares, both freed of what
-    Rician noise adds (:math:`2\sigma^2` and :math:`4\sigma^2(A - \sigma^2)`, with :math:`\sigma` from where
-    the ramp shines), :math:`c^4 = A^2 - 2V` (a sine leaves nothing, a constant everything). By lines, the c
+    noise adds, :math:`c^4 = A^2 - 2V` (a sine leaves nothing, a constant everything). Noise of n channels,
+    joined as root sum of squares, adds :math:`2 n \sigma^2` and :math:`4\sigma^2(A - n\sigma^2)`, with
+    :math:`\sigma` from where the ramp shines and :math:`2 n \sigma^2` the mean square of the air (one
+    channel where that is not known). By lines, the c
     that makes :math:`|c + g_k|` closest to the mean of line k in the floor, with :math:`g_k` the departure of
     that line from the others where the ramp shines. The profile is
     :math:`\sqrt{\sum_k w_k M_k^2 - (A - c^2)}`, smoothed by a Gaussian of 2 mm, which does
@@ -106,6 +104,8 @@ def ramp_signal(
         Expected length, good to a factor of two.
     weights : array_like, optional
         Weight of each line; equal by default.
+    noise_power : float, optional
+        Mean square of the image where it shows nothing but noise (its air); 0 where that is not known.
 
     Returns
     -------
@@ -136,6 +136,7 @@ def ramp_signal(
     share = share / share.sum()
     step = positive("position_mm step", float(x[1] - x[0]))
     length = positive("expected_mm", expected_mm)
+    of_air = not_negative("noise_power", noise_power)
     power = share @ signal**2
     profile = _profile(power, 0.0, step)
     window = max(1, round(length / step))
@@ -147,7 +148,7 @@ def ramp_signal(
         outside = np.abs(x - middle) >= _FLOOR * length
         if inside.sum() < 4 or outside.sum() < 4:
             raise ValueError(f"the ramp is lit over {length:.0f} mm, too long or too short to measure")
-        rectified, doubt = _rectified(signal[:, outside], signal[:, inside], share, step)
+        rectified, doubt = _rectified(signal[:, outside], signal[:, inside], share, step, of_air)
         profile = _profile(power, rectified, step)
         plateau, floor = float(profile[inside].mean()), float(profile[outside].mean())
         start = _crossing(x, profile, middle, (plateau + floor) / 2, -1)
@@ -230,7 +231,7 @@ def slice_thickness(first: RampSignal, second: RampSignal, *, slope: float = 0.1
     )
 
 
-def _rectified(floor: Floats, lit: Floats, share: Floats, step: float) -> tuple[float, float]:
+def _rectified(floor: Floats, lit: Floats, share: Floats, step: float, of_air: float) -> tuple[float, float]:
     """Power of a floor that is not steady, and the standard uncertainty of the steady part.
 
     What the moments or the lines say, whichever is more. In doubt are a quarter of the part that is not
@@ -239,8 +240,9 @@ def _rectified(floor: Floats, lit: Floats, share: Floats, step: float) -> tuple[
     mean = float((share @ floor**2).mean())
     spread = float((share @ (floor**2 - mean) ** 2).mean())
     noise = min(_noise(lit, step), mean / 2)
-    rest = mean - 2 * noise
-    by_moments = max(rest**2 - 2 * max(spread - 4 * noise * (mean - noise), 0.0), 0.0) ** 0.25
+    power = min(max(noise, of_air / 2), mean / 2)
+    rest = mean - 2 * power
+    by_moments = max(rest**2 - 2 * max(spread - 4 * noise * (mean - power), 0.0), 0.0) ** 0.25
     tries = np.linspace(0.0, math.sqrt(mean), _TRIES)
     along = lit.mean(axis=1)
     departure = along - share @ along

@@ -22,6 +22,7 @@ _ACR = Source(
 )
 _INSIDE = 0.995
 _SHIFT_KNOWN_TO = 0.08
+_COVERAGE = 1.96
 
 
 def percent_integral_uniformity(
@@ -60,7 +61,8 @@ def percent_integral_uniformity(
         Area of the sliding disk.
     noise_corrected : bool, optional
         True: the value estimates the uniformity of the object. False: the value is the raw number of
-        the ACR text, and the bias that noise brings is part of its uncertainty (GUM F.2.4.5).
+        the ACR text, and the bias b that noise brings, known but not taken off, widens its interval by b
+        to both sides (GUM F.2.4.5: b is added to the expanded uncertainty, b / 1.96 to the standard one).
         ``details`` holds both numbers as ``"acr value"`` and ``"corrected value"`` either way.
     n_trials : int, optional
         Number of noise fields that are drawn.
@@ -114,17 +116,18 @@ def percent_integral_uniformity(
     spread = noise.of_mean(disk_kernel(radius, grid.spacing_mm))
     generator = np.random.default_rng(20261122) if rng is None else rng
     shift, scatter = noise_trials(field, allowed, positions, radius, noise, spread, trials, generator)
-    doubt = _SHIFT_KNOWN_TO * shift if noise_corrected else shift
     slope = np.hypot(*np.gradient(field))[allowed].max()
     raster = 100 * float(slope) / math.sqrt(24) / (high.mean + low.mean)
-    uncertainty = math.hypot(scatter, doubt, raster)
+    uncertainty = math.hypot(scatter, _SHIFT_KNOWN_TO * shift, raster)
+    if not noise_corrected:
+        uncertainty += abs(shift) / _COVERAGE
     return Measurement(
         name="percent integral uniformity",
         value=raw - shift if noise_corrected else raw,
         unit="%",
         uncertainty=uncertainty,
         definition=_ACR,
-        algorithm="piu-sliding-disk-noise-corrected-2" if noise_corrected else "piu-sliding-disk-2",
+        algorithm="piu-sliding-disk-noise-corrected-2" if noise_corrected else "piu-sliding-disk-3",
         details={
             "acr value": raw,
             "corrected value": raw - shift,

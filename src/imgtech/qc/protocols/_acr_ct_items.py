@@ -9,12 +9,14 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr
 
 from imgtech.phantoms.twins import AcrCtDrawing, BarGroup, Insert
 from imgtech.phantoms.twins.acr_ct import BEADS_APART_MM
 from imgtech.qc.limit import Source
 from imgtech.qc.measurement import Measurement
 from imgtech.qc.metrics import MTF, bar_modulation, cnr, disk_mtf, droege_morin_mtf
+from imgtech.qc.pose import Pose
 from imgtech.qc.protocols._acr_ct_scan import AcrCtScan
 from imgtech.qc.protocols._ct_inserts import insert_mean
 from imgtech.qc.protocols._ct_pose_items import pose_items
@@ -38,7 +40,8 @@ BARS_HALF_MM = 12.0
 _CORRELATED = 1.5
 _LEAST_PX = 0.01
 _MOST_PHASE = 0.95
-_SPILL = 0.0002  # what the edge of a pattern leaves in the tapered disk, seen on twins
+_LEAST_MTF = 0.0002  # how far the value without noise may lie from the truth on twins
+_USUAL_BLUR_MM = 0.7
 _BARS_ALGORITHM = "bars-tapered-disk-1, droege-morin-harmonics-1"
 _ACR = Source(document="ACR Computed Tomography Quality Control Manual", edition="2017")
 _CALIBRATION = dataclasses.replace(_ACR, clause="CT number calibration")
@@ -222,14 +225,20 @@ def _bar_mtf(scan: AcrCtScan) -> MTF:
 def _bars(scan: AcrCtScan, i: int) -> Measurement:
     mtf = _bar_mtf(scan)  # its first value is that at frequency 0
     phase, smear = _phase_and_smear(scan, scan.drawing.bars[i])
-    value = float(mtf.values[i + 1]) * smear
+    spill = _spill(scan, scan.drawing.bars[i])
+    raw, own = float(mtf.values[i + 1]), float(mtf.uncertainties[i + 1])
+    value = smear * math.sqrt(max(raw**2 - spill**2, 0.0))
     return Measurement(
         name="MTF",
         value=value,
-        uncertainty=math.hypot(smear * float(mtf.uncertainties[i + 1]), _SPILL, phase * value),
+        uncertainty=math.hypot(smear * own, max((smear * raw - value) / 2, _LEAST_MTF), phase * value),
         definition=_DROEGE,
         algorithm=_BARS_ALGORITHM,
-        details={"relative uncertainty by the phase of the bars": phase, "factor for the tilt": smear},
+        details={
+            "relative uncertainty by the phase of the bars": phase,
+            "factor for the tilt": smear,
+            "edge of the pattern, taken off in squares": spill,
+        },
     )
 
 
@@ -250,6 +259,42 @@ def _bar_region(scan: AcrCtScan, indices: npt.NDArray[np.intp], group: BarGroup)
     return region
 
 
+@lru_cache(maxsize=8)
+def _blur_mm(scan: AcrCtScan) -> float:
+    """Standard deviation of the blur of the rim of the bone rod."""
+    try:
+        half = _rod_mtf(scan).at(0.5).value
+    except ValueError:
+        half = None
+    return math.sqrt(math.log(2) / 2) / math.pi / half if half else _USUAL_BLUR_MM
+
+
+def _spill(scan: AcrCtScan, group: BarGroup) -> float:
+    """MTF that the blurred edges of a pattern alone would show: those of a box of half the contrast."""
+    indices, blur = _bar_slices(scan), _blur_mm(scan)
+    region, pose = _bar_region(scan, indices, group), scan.pose(indices)
+    row, column = np.nonzero(region)
+    y, x = scan.grid.coordinates_mm
+    cy, cx = scan.place(indices, group.center_mm)
+    turn = math.atan2(*_across(pose, group))
+    dy, dx = y[row] - cy, x[column] - cx
+    share = np.ones(len(row))
+    across, along = dx * math.cos(turn) + dy * math.sin(turn), dy * math.cos(turn) - dx * math.sin(turn)
+    for away, half in ((across, 5.0 * group.n_bars / group.per_cm), (along, group.height_mm / 2)):
+        share *= ndtr((half - away) / blur) - ndtr((-half - away) / blur)
+    weight = region[row, column]
+    mean = float(np.average(share, weights=weight))
+    return math.pi / math.sqrt(8) * math.sqrt(float(np.average((share - mean) ** 2, weights=weight)))
+
+
+def _across(pose: Pose, group: BarGroup) -> tuple[float, float]:
+    """Direction ``(y, x)`` across the bars in the image."""
+    (ay, ax), (by, bx) = (
+        pose.to_image_mm(s * math.sin(group.angle_rad), s * math.cos(group.angle_rad)) for s in (0.0, 1.0)
+    )
+    return float(by - ay), float(bx - ax)
+
+
 def _phase_and_smear(scan: AcrCtScan, group: BarGroup) -> tuple[float, float]:
     r"""Relative uncertainty by the phase of the bars on the pixels, and the factor for the tilt.
 
@@ -261,13 +306,11 @@ def _phase_and_smear(scan: AcrCtScan, group: BarGroup) -> tuple[float, float]:
     """
     indices, f = _bar_slices(scan), group.per_cm / 10
     region, pose = _bar_region(scan, indices, group), scan.pose(indices)
-    (ay, ax), (by, bx) = (
-        pose.to_image_mm(s * math.sin(group.angle_rad), s * math.cos(group.angle_rad)) for s in (0.0, 1.0)
-    )
+    ey, ex = _across(pose, group)
     y, x = scan.grid.coordinates_mm
     turn = 4 * math.pi * f
-    wave = np.exp(1j * turn * (by - ay) * y)[:, None] * np.exp(1j * turn * (bx - ax) * x)
-    across = np.array(scan.places(indices, group.center_mm)) @ (float(by - ay), float(bx - ax))
+    wave = np.exp(1j * turn * ey * y)[:, None] * np.exp(1j * turn * ex * x)
+    across = np.array(scan.places(indices, group.center_mm)) @ (ey, ex)
     share = min(float(abs(np.vdot(region, wave)) / region.sum()), _MOST_PHASE)
     return max(share / math.sqrt(8), (1 / math.sqrt(1 - share) - 1) / 2), math.exp(
         2 * (math.pi * f) ** 2 * float(across.var())

@@ -39,7 +39,7 @@ from imgtech.qc.protocols._acr_mri_localizer import (
 )
 from imgtech.qc.protocols._acr_mri_pictures import pictures
 from imgtech.qc.protocols._acr_mri_ramps import ramps
-from imgtech.qc.protocols._acr_mri_regions import air_region, uniform_region
+from imgtech.qc.protocols._acr_mri_regions import air_power, air_region, uniform_region
 from imgtech.qc.protocols._acr_mri_scan import Scan, find_phantom
 from imgtech.qc.protocols._acr_mri_sheets import (
     SHEET_ALGORITHM,
@@ -117,7 +117,7 @@ def _items(
         yield _item("length", "mm", "geometry", LENGTH_ALGORITHM, length)
     for role, name, degrees in _DIAMETERS:
         yield _item(
-            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-4",
+            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-5",
             partial(_diameter, scan, role, degrees),
         )  # fmt: skip
     for way, upper in DIRECTIONS.items():
@@ -125,7 +125,7 @@ def _items(
             f"resolution {way}", "mm", "resolution", RESOLUTION_ALGORITHM, partial(_resolution, scan, upper)
         )
     yield _item(
-        "slice thickness", "mm", "thickness", "crossed-ramps-half-height-2", partial(_thickness, scan)
+        "slice thickness", "mm", "thickness", "crossed-ramps-half-height-3", partial(_thickness, scan)
     )
     for role in (1, 11):
         yield _item(
@@ -133,7 +133,7 @@ def _items(
             partial(_bars, scan, role),
         )  # fmt: skip
     yield _item(
-        "percent integral uniformity", "%", "uniformity", "piu-sliding-disk-2", partial(_uniformity, scan)
+        "percent integral uniformity", "%", "uniformity", "piu-sliding-disk-3", partial(_uniformity, scan)
     )
     yield _item("percent signal ghosting", "%", "ghosting", "psg-ellipses-2", partial(_ghosting, scan))
     yield _item(
@@ -185,7 +185,8 @@ def _thickness(scan: Scan) -> Measurement:
     if scan.block is None:
         raise ValueError("the edges of the ramp block were not found in slice 1")
     nominal = scan.series.slice_thickness_mm or RAMP_LENGTH_MM / 10
-    return slice_thickness(*ramps(scan.image(1), scan.grid, scan.block, 10 * nominal))
+    found = ramps(scan.image(1), scan.grid, scan.block, 10 * nominal, air_power(scan, 1))
+    return slice_thickness(*found)
 
 
 def _uniformity(scan: Scan) -> Measurement:

@@ -59,7 +59,7 @@ def find_ramp_block(image: Floats, grid: ImageGrid, pose: Pose, reach_mm: float)
 
 
 def ramps(
-    image: Floats, grid: ImageGrid, block: RampBlock, expected_mm: float
+    image: Floats, grid: ImageGrid, block: RampBlock, expected_mm: float, noise_power: float = 0.0
 ) -> tuple[RampSignal, RampSignal]:
     """Lit parts of the upper and the lower ramp.
 
@@ -73,8 +73,8 @@ def ramps(
     upper = read_lines(spline, grid, block.pose, block.middle_mm - rows, u[None, :])
     lower = read_lines(spline, grid, block.pose, block.middle_mm + rows, u[None, :])
     return (
-        ramp_signal(u, upper, expected_mm=expected_mm, weights=weights),
-        ramp_signal(u, lower, expected_mm=expected_mm, weights=weights),
+        ramp_signal(u, upper, expected_mm=expected_mm, weights=weights, noise_power=noise_power),
+        ramp_signal(u, lower, expected_mm=expected_mm, weights=weights, noise_power=noise_power),
     )
 
 

@@ -38,12 +38,12 @@ def uniform_region(scan: Scan) -> Floats:
     return disk_region(scan.grid, center_mm=uniform_center_mm(scan), radius_mm=uniform_radius_mm(scan))
 
 
-def air_centers_mm(scan: Scan) -> list[tuple[float, float]]:
+def air_centers_mm(scan: Scan, role: int = 7) -> list[tuple[float, float]]:
     """Centres of the air disks in the corners of the image, where ghosts along its axes hardly reach.
 
     A ghost half a field of view away reaches far along the diagonals, but not into the corners.
     """
-    rim = scan.disk(7)
+    rim = scan.disk(role)
     gap = AIR_RADIUS_MM + AIR_EDGE_MM
     found = []
     for sy, sx in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
@@ -52,6 +52,16 @@ def air_centers_mm(scan: Scan) -> list[tuple[float, float]]:
         if away >= rim.radius_mm + AIR_GAP_MM + AIR_RADIUS_MM:
             found.append((center[0], center[1]))
     return found
+
+
+def air_power(scan: Scan, role: int) -> float:
+    """Mean square of the air in the corners of a slice, their median; 0 without a corner."""
+    image = scan.image(role)
+    disks = [
+        disk_region(scan.grid, center_mm=center, radius_mm=AIR_RADIUS_MM)
+        for center in air_centers_mm(scan, role)
+    ]
+    return float(np.median([np.vdot(disk, image**2) / disk.sum() for disk in disks])) if disks else 0.0
 
 
 def air_region(scan: Scan) -> tuple[Floats, float]:

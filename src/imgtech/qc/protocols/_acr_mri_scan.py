@@ -118,9 +118,14 @@ def find_phantom(series: Series, model: str = "large") -> Scan:
     )
 
 
+def _disk(image: npt.NDArray[np.generic], series: Series, drawing: AcrMriDrawing) -> Rim:
+    magnitude = bool(image.min() >= 0)  # interpolation by the scanner may have gone below zero
+    return find_disk(image, series.grid, radius_mm=radius_range_mm(drawing), magnitude=magnitude)
+
+
 def _disk_or_reason(series: Series, index: int, drawing: AcrMriDrawing) -> Rim | str:
     try:
-        return find_disk(series.pixels[index], series.grid, radius_mm=radius_range_mm(drawing))
+        return _disk(series.pixels[index], series, drawing)
     except ValueError as error:
         return str(error)
 
@@ -135,7 +140,7 @@ def _slice_1(series: Series, drawing: AcrMriDrawing) -> tuple[int, Rim, Pose]:
             continue
         image = series.pixels[index].astype(np.float64)
         try:
-            rim = find_disk(image, series.grid, radius_mm=radius_range_mm(drawing))
+            rim = _disk(image, series, drawing)
         except ValueError as error:
             reason = reason or str(error)
             continue

@@ -228,10 +228,12 @@ def _line(scan: CatPhanScan, name: str) -> Measurement:
     holes = _holes(scan)
     lengths = np.hypot(*(holes[:, a] - holes[:, b]).T)
     n = len(lengths)
+    # the scatter of all four lines: few slices show that of one badly
+    every = np.stack([np.hypot(*(holes[:, i] - holes[:, j]).T) for i, j in LINES.values()])
     if n >= 3:
-        spread, freedom = float(lengths.std(ddof=1)) / math.sqrt(n), float(n - 1)
-    else:  # too few slices to see the scatter of one line: that of all four
-        every = np.stack([np.hypot(*(holes[:, i] - holes[:, j]).T) for i, j in LINES.values()])
+        freedom = 4.0 * (n - 1)
+        spread = math.sqrt(float(every.var(axis=1).sum()) * n / freedom / n)
+    else:
         spread = float(np.sqrt(np.mean((every - HOLE_SPACING_MM) ** 2) / n))
         freedom = 4.0 * n
     return Measurement(

@@ -21,6 +21,7 @@ EDGE_MM = 1.0
 _NEAR_BARS_MM = 5.0
 BARS_HU = 100.0
 _SMEAR_MM = 0.05
+_AIR_BELOW_HU = -700.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +90,17 @@ class CTScan:
         return [self.place(indices[k : k + 1], point) for k in range(len(indices))]
 
 
+def air_notes(series: Series) -> list[str]:
+    """What to say where the darkest values are not those of air."""
+    darkest = float(np.percentile(series.pixels[:: max(1, len(series.pixels) // 5)], 2))
+    if darkest < _AIR_BELOW_HU:
+        return []
+    return [
+        f"the darkest 2 % of the pixels read {darkest:.0f} and more: without air in the images, or these are "
+        "not CT numbers (rescale intercept missing?)"
+    ]
+
+
 def cropped(
     series: Series, axis: Axis, middle_mm: float, half_mm: float
 ) -> tuple[npt.NDArray[np.float32], ImageGrid]:
@@ -143,28 +155,30 @@ def by_bars(
 ) -> tuple[Placement, bool]:
     """Direction of the slices by the side on which the line pairs lie, and whether there are any."""
     peaks = []
+    steps = np.diff(series.positions_mm)
+    reach = max(_NEAR_BARS_MM, 0.5 * float(np.median(steps)) + EDGE_MM if len(steps) else 0.0)
     for backwards in (False, True):
         turned = dataclasses.replace(placement, reversed=backwards)
-        near = np.flatnonzero(np.abs(along(series.positions_mm, turned) - z_mm) < _NEAR_BARS_MM)
-        peaks.append(float(bar_heights(series, pixels, grid, turned, near, ring_mm).max(initial=0.0)))
+        near = np.flatnonzero(np.abs(along(series.positions_mm, turned) - z_mm) < reach)
+        at_mm, there = series.positions_mm[near], pixels[near]
+        peaks.append(float(bar_heights(there, grid.coordinates_mm, at_mm, turned, ring_mm).max(initial=0.0)))
     known = max(peaks) > BARS_HU and max(peaks) > 2 * min(peaks)
     return dataclasses.replace(placement, reversed=peaks[1] > peaks[0]), known
 
 
 def bar_heights(
-    series: Series,
-    pixels: npt.NDArray[np.float32],
-    grid: ImageGrid,
+    slices: npt.NDArray[np.float32],
+    places_mm: tuple[Floats, ...],
+    positions_mm: Floats,
     placement: Placement,
-    indices: Indices,
     ring_mm: tuple[float, float],
 ) -> Floats:
-    """How far the brightest of a ring around the axis stand above its median, in HU, in some slices."""
-    y, x = grid.coordinates_mm
+    """How far the brightest of a ring around the axis stand above its median, in HU, slice by slice."""
+    y, x = places_mm
     found = []
-    for index in indices:
-        cy, cx = pose_at(placement, float(series.positions_mm[index])).center_mm
+    for image, position in zip(slices, positions_mm, strict=True):
+        cy, cx = pose_at(placement, float(position)).center_mm
         r = np.hypot(y[:, None] - cy, x - cx)
-        values = pixels[index][(r > ring_mm[0]) & (r < ring_mm[1])]
+        values = image[(r > ring_mm[0]) & (r < ring_mm[1])]
         found.append(float(np.percentile(values, 98) - np.median(values)) if values.size else 0.0)
     return np.array(found)

@@ -21,6 +21,7 @@ from imgtech.qc.protocols._planar_plain import (
     PIXELS,
     UNIFORM,
     bad_pixels,
+    checked_linear,
     disk_contrast,
     plain_nps,
     region_noise,
@@ -39,6 +40,8 @@ _MARGIN_MM = 3.0
 _DISK_SIGMA = 8.0
 _CLEAR_MM = 1.5
 _SHORTEST_MM = 5.0
+_OPEN_AROUND = 0.9
+_BELOW_ZERO = 0.05
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +81,10 @@ class EdgeScene:
 
 
 def find_plate(image: Floats, grid: ImageGrid) -> EdgeScene:
-    """The one opaque rectangle of an open field."""
+    """The one opaque rectangle of an open field.
+
+    Dark pieces that touch the border are collimators; the rectangle must have open field around it.
+    """
     smooth = ndimage.median_filter(image, 5)
     low, high = np.percentile(smooth, [0.5, 90])
     pieces, n = ndimage.label(smooth < (low + high) / 2)
@@ -86,13 +92,13 @@ def find_plate(image: Floats, grid: ImageGrid) -> EdgeScene:
         raise ValueError("no plate stands out of the open field")
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
+    border = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
+    sizes[np.unique(border)] = 0
     plate = pieces == int(np.argmax(sizes))
-    share = plate.mean()
+    if plate.mean() > _LARGEST_SHARE or sizes.max() < 400:
+        raise ValueError("no opaque plate lies wholly in the open field")
     y, x = grid.coordinates_mm
     rows, columns = np.nonzero(plate & ~ndimage.binary_erosion(plate))
-    touches = rows.min() == 0 or columns.min() == 0 or rows.max() == len(y) - 1 or columns.max() == len(x) - 1
-    if share > _LARGEST_SHARE or plate.sum() < 400 or touches:
-        raise ValueError("no opaque plate lies wholly in the open field")
     corners = _rectangle(y[rows], x[columns])
     area = abs(_area(corners))
     if not 0.9 < plate.sum() * grid.spacing_mm[0] * grid.spacing_mm[1] / area < 1.1:
@@ -100,15 +106,21 @@ def find_plate(image: Floats, grid: ImageGrid) -> EdgeScene:
     reach = [max(math.ceil(_MARGIN_MM / d), 2) for d in grid.spacing_mm]
     off_edge = ndimage.binary_dilation(plate, iterations=max(reach))
     beside = ndimage.binary_dilation(off_edge, iterations=12) ^ off_edge
+    lit = smooth > 0.7 * high
+    if lit[beside].mean() < _OPEN_AROUND:
+        raise ValueError("what lies around the opaque rectangle is not open field")
+    inside = ndimage.binary_erosion(plate, iterations=max(reach))
+    checked_linear(image, behind=inside.astype(np.float64), before=(beside & lit).astype(np.float64))
+    level = float(image[inside].mean())
+    if level < -_BELOW_ZERO * high:
+        raise ValueError(f"values must be counted from no dose, but behind the plate they are {level:.4g}")
     disks, covered = _disks(smooth, grid, plate, region_noise(image, beside.astype(np.float64)))
     near = ndimage.binary_dilation(plate | covered, iterations=max(reach))
-    lit = smooth > 0.7 * high
-    inside = ndimage.binary_erosion(lit, iterations=max(reach), border_value=1)
     return EdgeScene(
         image=image,
         grid=grid,
-        plate=ndimage.binary_erosion(plate, iterations=max(reach)),
-        open_field=inside & ~near,
+        plate=inside,
+        open_field=ndimage.binary_erosion(lit, iterations=max(reach), border_value=1) & ~near,
         corners_mm=corners,
         disks=disks,
     )

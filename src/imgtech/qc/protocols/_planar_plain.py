@@ -21,6 +21,7 @@ PIXELS = Source(document="DIN 6868-157", edition="2014", clause="defective pixel
 UNIFORM = Source(document="percentiles of a plain region, as pylinac 3.49 prints it", edition="3.49")
 _OFF = 6.0
 _WINDOW = 7
+_LINEAR = 1.5  # the noise of quanta grows with the signal, that of electronics is the same everywhere
 _FAINT = 0.002  # three unseen disks of 10 mm and half the noise in a field of 500 cm2
 
 
@@ -45,14 +46,23 @@ def region_noise(image: Floats, region: Floats) -> float:
     return math.sqrt(float(squares) / 4)
 
 
+def checked_linear(image: Floats, *, behind: Floats, before: Floats) -> None:
+    """Refuse values whose noise is larger behind lead than in the open, as after a logarithm."""
+    noise = [region_noise(image, region) for region in (behind, before)]
+    if noise[0] > _LINEAR * noise[1]:
+        raise ValueError(
+            f"values must be linear in the dose, but their noise is {noise[0]:.3g} behind lead and "
+            f"{noise[1]:.3g} in the open, as after a logarithm or where values are clipped"
+        )
+
+
 def bad_pixels(image: Floats, noise: float, clear: Bools) -> tuple[Measurement, Bools]:
     """Pixels that differ from the median of their neighbours by more than six standard deviations.
 
     Whole rows or columns that do are named in the details. The expected number of sound pixels so far out is
     below 0.01 in a million.
     """
-    around = ndimage.median_filter(image, size=(_WINDOW, _WINDOW))
-    off = (np.abs(image - around) > _OFF * noise) & clear
+    off = _off_the_median(image, _OFF * noise, clear)
     lines = {}
     for axis, name in ((0, "columns"), (1, "rows")):
         lit = clear.sum(axis=axis)
@@ -78,6 +88,23 @@ def bad_pixels(image: Floats, noise: float, clear: Bools) -> tuple[Measurement, 
             **{f"bad {name}": text for name, text in lines.items()},
         },
     ), off
+
+
+def _off_the_median(image: Floats, threshold: float, clear: Bools) -> Bools:
+    """Where a pixel is off from the median of its neighbours by more than a threshold.
+
+    The median lies between the extremes: it is taken only where one of them is that far off.
+    """
+    low, high = (f(image, _WINDOW) for f in (ndimage.minimum_filter, ndimage.maximum_filter))
+    asked = clear & ((image - low > threshold) | (high - image > threshold))
+    rows, columns = np.nonzero(asked)
+    half = _WINDOW // 2
+    padded = np.pad(image, half, mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (_WINDOW, _WINDOW))
+    around = np.median(windows[rows, columns].reshape(rows.size, _WINDOW**2), axis=1)
+    off = np.zeros(image.shape, dtype=bool)
+    off[rows, columns] = np.abs(image[rows, columns] - around) > threshold
+    return off
 
 
 def _row_median(image: Floats, axis: int) -> Floats:

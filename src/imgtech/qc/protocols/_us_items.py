@@ -28,7 +28,7 @@ from imgtech.qc.metrics.ultrasound import (
 )
 from imgtech.qc.protocols._items import Item
 from imgtech.qc.protocols._us_pose import SEARCH_MM, UsPose, inside
-from imgtech.qc.protocols._us_scale import Envelopes
+from imgtech.qc.protocols._us_scale import Envelopes, fault_of_scale
 from imgtech.qc.uncertainty import correlated_mean
 
 Floats = npt.NDArray[np.float64]
@@ -70,6 +70,11 @@ class UsScene:
     phantom_speed_m_s: float
     has_repeat: bool
     noise: Floats | None
+
+    @cached_property
+    def fault_of_scale(self) -> str:
+        """Why decibels of this image cannot be trusted, or nothing."""
+        return fault_of_scale(self.envelopes, self.plain)
 
     @property
     def image(self) -> Floats:
@@ -123,6 +128,8 @@ class UsScene:
 
     def scaled(self, m: Measurement, per_scale: float) -> Measurement:
         """A measurement with the uncertainty of the grey scale, of which it changes by ``per_scale``."""
+        if self.fault_of_scale:
+            raise ValueError(self.fault_of_scale)
         more = per_scale * self.envelopes.relative_uncertainty
         return dataclasses.replace(m, uncertainty=math.hypot(m.uncertainty or 0.0, more))
 
@@ -168,7 +175,7 @@ def us_items(scene: UsScene) -> Iterator[Item]:
                    measure=lambda: _speckle(scene))  # fmt: skip
     yield Item(name="lateral non-uniformity", unit="dB", algorithm="us-strip-halves-1", definition=AAPM,
                measure=lambda: _unevenness(scene))  # fmt: skip
-    yield Item(name="shadows", unit="1", algorithm="us-strips-1, count-2", definition=AAPM,
+    yield Item(name="shadows", unit="1", algorithm="us-strips-2, count-2", definition=AAPM,
                measure=lambda: _shadows(scene))  # fmt: skip
     if scene.has_repeat or scene.noise is not None:
         yield Item(name="depth of penetration", unit="mm", algorithm="penetration-image-pair-1",
@@ -269,6 +276,8 @@ def _cut(image: Floats, *regions: Bools) -> tuple[Floats, ...]:
 def _need_scale(scene: UsScene) -> None:
     if scene.envelopes.from_speckle:
         raise ValueError("db_per_level must be given: the grey scale was itself taken from the speckle")
+    if scene.fault_of_scale:
+        raise ValueError(scene.fault_of_scale)
 
 
 def uniform_region(scene: UsScene) -> Bools:
@@ -362,7 +371,7 @@ def _shadows(scene: UsScene) -> Measurement:
         [strip.uncertainty_db for strip in strips],
         n_neighbours=_NEIGHBOURS,
         definition=AAPM,
-        algorithm="us-strips-1",
+        algorithm="us-strips-2",
     )
     named = ", ".join(f"x = {strips[i].x_mm:.1f} mm" for i in levels.below(SHADOW_DB))
     return dataclasses.replace(

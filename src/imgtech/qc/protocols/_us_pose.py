@@ -65,13 +65,22 @@ def find_phantom(
     Raises
     ------
     ValueError
-        If fewer wires fit than the drawing shows inside the picture, or a mirror image fits as well.
+        If fewer wires fit than the drawing shows inside the picture, a mirror image fits as well, or the
+        picture upside down fits better.
     """
     places = bright_points(envelope, grid, seen)
     wires = np.asarray(drawing.wires_mm)
     stretch = np.array([depth_scale, 1.0])
     best, other = _match(places / stretch, wires, grid, seen, stretch)
     hits, expected, start = best
+    y = grid.coordinates_mm[0]
+    below = np.array([y[0] + y[-1], 0.0]) + places * np.array([-1.0, 1.0])
+    (turned, of, _), _ = _match(below / stretch, wires, grid, seen[::-1], stretch)
+    if turned >= _FEWEST and (turned, turned - of) > (hits, hits - expected):
+        raise ValueError(
+            f"series must have the depth downwards: {turned} wires of the {drawing.name} phantom fit upside "
+            f"down, {hits} upright"
+        )
     needed = max(_FEWEST, math.ceil(_SHARE * expected))
     if hits < needed:
         raise ValueError(

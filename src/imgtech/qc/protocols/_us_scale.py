@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, special
 
 from imgtech._core.validate import positive
 from imgtech.geometry import ImageGrid
@@ -25,6 +25,7 @@ _INSIDE_MM = 0.5
 _TREND_MM = 10.0
 _MOST_CUT = 0.01
 _LEAST_MM2 = 150.0
+_SKEWED = 0.15
 _LEAST_MM = 5.0
 
 
@@ -157,22 +158,63 @@ def scaled_by(envelopes: Envelopes, plain: Bools) -> Envelopes:
 
     Slow changes with depth are taken off. Pieces with black or white pixels are left out.
     """
-    assert envelopes.db_per_level is not None
-    levels = np.rint(20 * np.log10(envelopes.images) / envelopes.db_per_level)
-    cut = ndimage.uniform_filter((levels[0] <= 0) | (levels[0] >= _BRIGHT), 15, output=np.float64)
-    used = plain & (cut < _MOST_CUT)
-    weights = used.astype(np.float64)
+    rest, weights = _plain_levels(envelopes, plain)
     if weights.sum() * math.prod(envelopes.grid.spacing_mm) < _LEAST_MM2:
         raise ValueError("db_per_level must be given: too little speckle is neither black nor white")
-    reach = max(round(_TREND_MM / envelopes.grid.spacing_mm[0]), 3)
-    sums = [ndimage.uniform_filter1d(v.sum(axis=1), reach) for v in (levels[0] * used, weights)]
-    rest = np.where(used, levels[0] - (sums[0] / np.maximum(sums[1], 1e-9))[:, None], 0.0)
     mean, square = moments(rest, weights)
     spread = spread_of((rest - mean) ** 2 / square, weights).uncertainty
     step = SPECKLE_DB / math.sqrt(square)
     return replace(
         envelopes,
-        images=10 ** (levels * step / 20),
+        images=10 ** (np.rint(_levels(envelopes)) * step / 20),
         db_per_level=step,
         relative_uncertainty=0.5 * spread,
+    )
+
+
+def _levels(envelopes: Envelopes) -> Floats:
+    assert envelopes.db_per_level is not None
+    return np.asarray(20 * np.log10(envelopes.images) / envelopes.db_per_level)
+
+
+def _plain_levels(envelopes: Envelopes, plain: Bools) -> tuple[Floats, Floats]:
+    """Grey levels of plain tissue without their slow changes with depth, and where they are."""
+    levels = np.rint(_levels(envelopes)[0])
+    cut = ndimage.uniform_filter((levels <= 0) | (levels >= _BRIGHT), 15, output=np.float64)
+    used = plain & (cut < _MOST_CUT)
+    weights = used.astype(np.float64)
+    reach = max(round(_TREND_MM / envelopes.grid.spacing_mm[0]), 3)
+    sums = [ndimage.uniform_filter1d(v.sum(axis=1), reach) for v in (levels * used, weights)]
+    return np.where(used, levels - (sums[0] / np.maximum(sums[1], 1e-9))[:, None], 0.0), weights
+
+
+def fault_of_scale(envelopes: Envelopes, plain: Bools) -> str:
+    r"""What says that grey levels are no straight line of decibels, or nothing.
+
+    The decibels of the mean power of M looks at speckle scatter by :math:`\frac{10}{\ln 10} \sqrt{\psi'(M)}`
+    with a skewness of :math:`\psi''(M) / \psi'(M)^{3/2}`: 5.57 dB and -1.14 for one look, less of both where
+    frames or angles are averaged. A grey curve, a wrong number of decibels a level or a filter against
+    speckle leave this line.
+    """
+    if envelopes.db_per_level is None:
+        return ""
+    rest, weights = _plain_levels(envelopes, plain)
+    if weights.sum() * math.prod(envelopes.grid.spacing_mm) < _LEAST_MM2:
+        return ""
+    mean, square = moments(rest, weights)
+    off = (rest - mean) / math.sqrt(square)
+    skewness = float(np.vdot(weights, off**3) / weights.sum())
+    influence = off**3 - 3 * off - skewness - 1.5 * skewness * (off**2 - 1)
+    spread = spread_of(influence, weights).uncertainty
+    scatter = math.sqrt(square) * envelopes.db_per_level
+    looks = np.geomspace(0.2, 50, 400)
+    of_looks = 10 / math.log(10) * np.sqrt(special.polygamma(1, looks))
+    skewnesses = special.polygamma(2, looks) / special.polygamma(1, looks) ** 1.5
+    expected = float(np.interp(-scatter, -of_looks, skewnesses))
+    if abs(skewness - expected) < _SKEWED + 2 * spread:
+        return ""
+    return (
+        f"the grey levels are no straight line of decibels of {envelopes.db_per_level:.3f} each: speckle "
+        f"scatters by {scatter:.1f} dB with a skewness of {skewness:.2f}, which should be {expected:.2f} "
+        "(another grey curve, dynamic range or filter)"
     )

@@ -20,6 +20,7 @@ from imgtech.qc.protocols._acr_ct_items import (
 )
 from imgtech.qc.protocols._acr_ct_scan import AcrCtScan, find_acr_ct
 from imgtech.qc.protocols._ct_pictures import drawn_circle, slices_picture, uniform_outlines
+from imgtech.qc.protocols._ct_scan import air_notes
 from imgtech.qc.protocols._ct_uniform import uniform_slices
 from imgtech.qc.protocols._items import measured
 from imgtech.qc.report import Picture, Report
@@ -69,7 +70,7 @@ def acr_ct(series: Series, *, edition: str = "2017") -> Report:
         measurements=measured(acr_ct_items(scan)),
         subject={name.replace("_", " "): str(value) for name, value in series.tags.known().items()},
         pictures=_pictures(scan),
-        notes=(*series.notes, *scan.notes, *_notes(fits)),
+        notes=(*series.notes, *scan.notes, *air_notes(series), *_notes(fits)),
     )
     limits = {
         name: limit

@@ -9,6 +9,7 @@ from imgtech.qc.limits import read_limit_table, with_limits
 from imgtech.qc.protocols._catphan_items import catphan_items
 from imgtech.qc.protocols._catphan_pictures import catphan_pictures
 from imgtech.qc.protocols._catphan_scan import CatPhanScan, find_catphan
+from imgtech.qc.protocols._ct_scan import air_notes
 from imgtech.qc.protocols._items import measured
 from imgtech.qc.report import Report
 
@@ -65,9 +66,7 @@ def catphan(series: Series, *, model: str = "504", edition: str = "manual-2017")
 
 
 def _notes(scan: CatPhanScan) -> list[str]:
-    notes = []
-    if scan.pixels.min() >= 0:
-        notes.append("no value is below 0: these may not be CT numbers")
+    notes = air_notes(scan.series)
     if scan.rods.scatter_mm > 0.6:
         notes.append(f"the rods lie {scan.rods.scatter_mm:.1f} mm from the drawing")
     if not scan.drawing.ramps:

@@ -11,7 +11,7 @@ from imgtech.qc.limits import read_limit_table, with_limits
 from imgtech.qc.locate_ct import Axis, find_axis
 from imgtech.qc.protocols._ct_pictures import slices_picture, uniform_outlines
 from imgtech.qc.protocols._ct_pose_items import tilt_items
-from imgtech.qc.protocols._ct_scan import CTScan, cropped, nominal_thickness
+from imgtech.qc.protocols._ct_scan import CTScan, air_notes, cropped, nominal_thickness
 from imgtech.qc.protocols._ct_uniform import UniformField, uniform_items, uniform_slices
 from imgtech.qc.protocols._items import measured
 from imgtech.qc.report import Report
@@ -75,7 +75,7 @@ def ct_water(series: Series, *, edition: str = "iec-2019") -> Report:
         measurements=(*measured(uniform_items(scan, field)), *measured(tilt_items(scan))),
         subject={name.replace("_", " "): str(value) for name, value in series.tags.known().items()},
         pictures=(slices_picture(scan, indices, "water", uniform_outlines(scan, field), (-40.0, 40.0)),),
-        notes=(*series.notes, *scan.notes),
+        notes=(*series.notes, *scan.notes, *air_notes(series)),
     )
     names = {m.name for m in report.measurements}
     return with_limits(report, {k: v for k, v in read_limit_table(table).items() if k in names})
@@ -95,17 +95,20 @@ def _scan(series: Series, axis: Axis) -> tuple[CTScan, UniformField]:
         axis=axis,
         notes=(f"the phantom measures {2 * radius:.0f} mm across and lies from {low:.0f} to {high:.0f} mm",),
     )
-    inner = radius - _WALL_MM
-    roi = _ROI_SHARE * radius
-    field = UniformField(
-        module=Module(name="the water", z_mm=(-half, half), body_hu=0.0),
+    return scan, water_field(radius, half)
+
+
+def water_field(radius_mm: float, half_mm: float) -> UniformField:
+    """Regions in a phantom of an outer radius and half a length."""
+    inner, roi = radius_mm - _WALL_MM, _ROI_SHARE * radius_mm
+    return UniformField(
+        module=Module(name="the water", z_mm=(-half_mm, half_mm), body_hu=0.0),
         radius_mm=inner,
         roi_mm=roi,
         distance_mm=inner - 2 * roi,
-        noise_mm=_NOISE_SHARE * radius,
+        noise_mm=_NOISE_SHARE * radius_mm,
         square_mm=0.6 * inner,
     )
-    return scan, field
 
 
 def _check_outline(series: Series, axis: Axis) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ _NEMA = Source(
 _FWHM = math.sqrt(8 * math.log(2))
 _OPEN_PIXELS = 2000
 _DARK_SHARE = 0.2
+_WIDEST_DEAD = 8
 
 
 def gamma_bars(
@@ -88,19 +90,22 @@ def gamma_bars(
     counts = series.pixels[0].astype(np.float64)
     if counts.min() < 0 or counts.max() == 0:
         raise ValueError("series must hold counts, not negative and not all zero")
+    _without_dead_lines(counts)
     kind = _kind(counts) if pattern is None else one_of("pattern", pattern, ("quadrant", "four-slits"))
     notes = list(series.notes)
     if kind == "quadrant":
         squares = find_bar_squares(counts, series.grid)
         if not squares:
             raise ValueError("this is not an image of quadrant bars: no square of parallel bars was found")
-        items = _bar_items(counts, series.grid, squares, ratio)
         outlines = [path(series.grid, q.corners_mm, f"bars {i}") for i, q in enumerate(squares, 1)]
         open_ratio = _open_ratio(counts, series.grid, squares)
-        if open_ratio is not None and abs(open_ratio - ratio) > 0.1:
+        unlike = open_ratio is not None and abs(open_ratio - ratio) > 0.1
+        items = _bar_items(counts, series.grid, squares, ratio, open_ratio if unlike else None)
+        if unlike:
             notes.append(
                 f"counts of the open field scatter {open_ratio:.2f} times as much as Poisson's, "
-                f"not {ratio:.2f} times: fine bars look too well resolved; see variance_over_mean"
+                f"not {ratio:.2f} times: the MTF of fine bars is uncertain by the difference; "
+                "see variance_over_mean"
             )
     else:
         pairs = find_slits(counts, series.grid, separation)
@@ -123,8 +128,31 @@ def _kind(counts: Floats) -> str:
     return "four-slits" if (smooth > 0.3 * bright).mean() < _DARK_SHARE else "quadrant"
 
 
-def _bar_items(counts: Floats, grid: ImageGrid, squares: list[BarSquare], ratio: float) -> Iterator[Item]:
+def _without_dead_lines(counts: Floats) -> None:
+    """Refuse a row or column without counts between lit ones: it would add to the variance of the bars."""
+    for axis, name in ((1, "row"), (0, "column")):
+        total = counts.sum(axis=axis)
+        lit = np.flatnonzero(total > 0.1 * np.percentile(total, 90))
+        for before, after in pairwise(lit.tolist()):
+            if 1 < after - before <= _WIDEST_DEAD and (total[before + 1 : after] == 0).all():
+                raise ValueError(f"series must hold no dead line, but {name} {before + 1} has no counts")
+
+
+def _bar_items(
+    counts: Floats, grid: ImageGrid, squares: list[BarSquare], ratio: float, other_ratio: float | None
+) -> Iterator[Item]:
     def modulation(k: int, which: int) -> Measurement:
+        """With what another ratio of the counting variance would change, where the open field shows one."""
+        m = modulation_at(k, which, ratio)
+        if other_ratio is None:
+            return m
+        try:
+            off = (modulation_at(k, which, other_ratio).value or 0.0) - (m.value or 0.0)
+        except ValueError:
+            off = m.value or 0.0
+        return dataclasses.replace(m, uncertainty=math.hypot(m.uncertainty or 0.0, off))
+
+    def modulation_at(k: int, which: int, ratio: float) -> Measurement:
         if k >= len(squares):
             raise ValueError(f"only {len(squares)} squares of bars stand out of the noise")
         square = squares[k]

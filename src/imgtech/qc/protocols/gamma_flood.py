@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from functools import cache
@@ -31,6 +32,8 @@ _CELL_MM = 3.0
 _INNER_SHARE = 0.9
 _FEWEST_PX = 100
 _UNEVEN, _MOST_UNEVEN = 0.25, 0.1
+_NEAR_RATIO = 0.1
+_MUCH = 0.03
 
 
 def gamma_flood(series: Series, *, edition: str = "2012", variance_over_mean: float = 1.0) -> Report:
@@ -81,7 +84,7 @@ def gamma_flood(series: Series, *, edition: str = "2012", variance_over_mean: fl
         suffix = f", image {number + 1}" if len(series.pixels) > 1 else ""
         picture, note = _overview(image, series.spacing_mm, suffix)
         pictures.append(picture)
-        notes.append(note)
+        notes += [note, *(text + suffix for text in _scatter_note(image, series.spacing_mm, ratio))]
         items += measured(_items(image, series.spacing_mm, suffix, ratio))
     report = Report(
         protocol="gamma-flood",
@@ -127,7 +130,14 @@ def _items(
 ) -> Iterator[Item]:
     @cache
     def found(field: str, clean: bool) -> tuple[Measurement, Measurement]:
-        return flood_uniformity(image, spacing, field=field, noise_corrected=clean, variance_over_mean=ratio)
+        indices = flood_uniformity(
+            image, spacing, field=field, noise_corrected=clean, variance_over_mean=ratio
+        )
+        seen = float(indices[0].details["measured variance over mean"])
+        if not clean or abs(seen - ratio) <= _NEAR_RATIO:
+            return indices
+        others = flood_uniformity(image, spacing, field=field, noise_corrected=True, variance_over_mean=seen)
+        return _apart(indices[0], others[0]), _apart(indices[1], others[1])
 
     for label, field in _FIELDS.items():
         for clean in (False, True):
@@ -135,7 +145,7 @@ def _items(
                 yield Item(
                     name=f"{kind} uniformity {label}{f', {_CLEAN}' if clean else ''}{suffix}",
                     unit="%",
-                    algorithm="nema-flood-noise-corrected-3" if clean else "nema-flood-1",
+                    algorithm="nema-flood-noise-corrected-4" if clean else "nema-flood-2",
                     definition=_NEMA,
                     measure=lambda f=field, c=clean, w=which: found(f, c)[w],  # type: ignore[misc]
                 )
@@ -143,6 +153,26 @@ def _items(
                definition=_NEMA, measure=lambda: _centre(image, spacing, ratio))  # fmt: skip
     yield Item(name=f"variance over mean{suffix}", unit="1", algorithm="neighbour-differences-1",
                definition=_NEMA, measure=lambda: _dispersion(found("cfov", False)[0], spacing))  # fmt: skip
+
+
+def _apart(given: Measurement, other: Measurement) -> Measurement:
+    """Counts that scatter otherwise than was said: what the measured ratio would change is doubt."""
+    off = (other.value or 0.0) - (given.value or 0.0)
+    return dataclasses.replace(given, uncertainty=math.hypot(given.uncertainty or 0.0, off))
+
+
+def _scatter_note(image: npt.NDArray[np.float64], spacing: tuple[float, float], ratio: float) -> list[str]:
+    try:
+        index = flood_uniformity(image, spacing, field="cfov", variance_over_mean=ratio)[0]
+    except ValueError:
+        return []
+    seen = float(index.details["measured variance over mean"])
+    if abs(seen - ratio) <= _NEAR_RATIO:
+        return []
+    return [
+        f"counts of neighbours scatter {seen:.2f} times as much as Poisson's, not {ratio:.2f} times: "
+        "noise taken off is uncertain by the difference; see variance_over_mean"
+    ]
 
 
 def _centre(image: npt.NDArray[np.float64], spacing: tuple[float, float], ratio: float) -> Measurement:
@@ -187,6 +217,7 @@ def _overview(
     added = add_up(image, factors)
     useful, central = lit_field(image, factors, [0.95, 0.75 * 0.95])
     kept = without_edges(added, useful, central)
+    dropped = 1 - float(ndimage.binary_dilation(kept, iterations=1)[useful].mean())
     smooth = np.where(kept, smoothed(added, kept), np.nan)
     sizes = [f * d for f, d in zip(factors, spacing, strict=True)]
     places = []
@@ -200,4 +231,10 @@ def _overview(
         pixels=np.where(kept, smooth, low).astype(np.float32),
         window=(low, high),
     )
-    return picture, f"highest counts at {places[0]}, lowest at {places[1]} from the middle{suffix}"
+    note = f"highest counts at {places[0]}, lowest at {places[1]} from the middle{suffix}"
+    if dropped > _MUCH:
+        note += (
+            f"; {100 * dropped:.0f} % of the useful field are left out at its edge, "
+            "below 75 % of the mean of the central field"
+        )
+    return picture, note

@@ -31,6 +31,7 @@ _SPHERES = Source(
 )
 _LUNG_ROI_MM = 30.0
 _REGION_MM = 18.5
+_DEAD_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -183,6 +184,11 @@ def gamma_jaszczak(series: Series, *, edition: str = "1") -> Report:
 def _checked_stack(series: Series) -> None:
     if len(series.pixels) < 10:
         raise ValueError(f"series must hold at least 10 slices, got {len(series.pixels)}")
+    total = series.pixels.sum(axis=(1, 2), dtype=np.float64)
+    sides = np.minimum(total[:-2], total[2:])
+    dead = np.flatnonzero(total[1:-1] < _DEAD_SHARE * sides) + 1
+    if dead.size:
+        raise ValueError(f"series must hold no empty slice between lit ones, got image {dead[0] + 1}")
 
 
 def _item(name: str, unit: str, algorithm: str, source: Source, measure: Callable[[], Measurement]) -> Item:

@@ -122,7 +122,7 @@ def planar_xray(
 def _found(image: Floats, grid: ImageGrid, phantom: str | None) -> Pattern | EdgeScene:
     """The phantom whose drawing the image is like; a plate where it is like none."""
     if phantom == "edge":
-        return find_plate(image, grid)
+        return _plate(image, grid)
     scores = []
     for kind in ("leeds", "qc3") if phantom is None else (phantom,):
         drawing = planar_drawing(kind)
@@ -133,10 +133,23 @@ def _found(image: Floats, grid: ImageGrid, phantom: str | None) -> Pattern | Edg
     if phantom is not None:
         raise ValueError(f"no {drawing.name} was found: correlation with the drawing {found.score:.2f}")
     try:
-        return find_plate(image, grid)
+        return _plate(image, grid)
     except ValueError as error:
         text = ", ".join(scores)
         raise ValueError(f"no known phantom was found: correlation with {text}; {error}") from error
+
+
+def _plate(image: Floats, grid: ImageGrid) -> EdgeScene:
+    try:
+        return find_plate(image, grid)
+    except ValueError:
+        try:
+            find_plate(image.max() - image, grid)
+        except ValueError:
+            pass
+        else:
+            raise ValueError("values must rise with the dose, but the plate is bright") from None
+        raise
 
 
 def _fitted(image: Floats, grid: ImageGrid, drawing: PlanarDrawing) -> PlanarPose:

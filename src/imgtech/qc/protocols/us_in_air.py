@@ -186,7 +186,7 @@ class _Air:
             _DB * np.array([m.uncertainty for m in parts]) / means,
             n_neighbours=_NEIGHBOURS,
             definition=_HORSSEN,
-            algorithm="us-air-rows-1",
+            algorithm="us-air-rows-2",
         )
 
     def check(self) -> None:
@@ -213,7 +213,7 @@ def _items(air: _Air, named: str, weak_db: float, dead_db: float) -> Iterator[It
         yield Item(
             name=f"{name} {named}",
             unit="1",
-            algorithm="us-air-rows-1, count-2",
+            algorithm="us-air-rows-2, count-2",
             definition=_HORSSEN,
             measure=lambda t=threshold: air.elements.count_below(t),  # type: ignore[misc]
         )

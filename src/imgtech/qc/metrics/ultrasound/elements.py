@@ -26,11 +26,18 @@ _AAPM = Source(
 _HORSSEN = Source(document="van Horssen et al., Ultrasound 25:229", edition="2017", verified=False)
 _DB = 10 / math.log(10)
 _TRIALS = 200
+_UNSOUND_DB = 3.0
+_FEW = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ElementLevels:
     """Level of every element or column of a probe against that of its neighbours.
+
+    The level around is the running median of the neighbours. Where it lies more than 3 dB below the sound
+    level of the whole, as inside a group that a broken cable or a loose lens darkens, it tells nothing, and
+    the level between the nearest sound places takes its turn. The sound level is the median, or that of the
+    elements more than 3 dB above it while these are more than a tenth.
 
     Parameters
     ----------
@@ -43,7 +50,7 @@ class ElementLevels:
     algorithm : str
         Name and version of the algorithm.
     around_db : numpy.ndarray
-        The running median that every level is set against, shape ``(n,)``.
+        The level that every level is set against, shape ``(n,)``.
     n_neighbours : int
         Elements on either side in the running median.
     """
@@ -79,7 +86,7 @@ class ElementLevels:
             Name and version of the algorithm.
         """
         levels = np.asarray(decibels, dtype=np.float64)
-        around = _running_median(levels, n_neighbours)
+        around = _around(levels, n_neighbours)
         return cls(
             level_db=levels - around,
             uncertainty_db=np.asarray(uncertainty_db, dtype=np.float64),
@@ -130,7 +137,7 @@ class ElementLevels:
         rng = np.random.default_rng(20261126)
         noise = self.uncertainty_db * rng.standard_normal((_TRIALS, self.level_db.size))
         drawn = self.level_db + self.around_db + noise
-        again = (drawn - _running_median(drawn, self.n_neighbours) < threshold_db).sum(axis=1)
+        again = (drawn - _around(drawn, self.n_neighbours) < threshold_db).sum(axis=1)
         return Measurement(
             name=f"elements below {threshold_db:g} dB",
             value=float(len(found)),
@@ -183,7 +190,7 @@ def column_levels(
 
     Shadows of weak or dead elements, of bubbles and of poor contact show as dark columns. The mean power
     of each column between two depths is set against the running median of the columns around it, so
-    that a slow change across the image does not count.
+    that a slow change of up to 3 dB across the image does not count.
 
     Parameters
     ----------
@@ -229,7 +236,7 @@ def column_levels(
     if rows.sum() < 20:
         raise ValueError(f"depth_mm must hold at least 20 rows, got {rows.sum()}")
     power = image[rows] ** 2
-    return _levels([power[:, [i]] for i in range(power.shape[1])], n_neighbours, _AAPM, "us-columns-1")
+    return _levels([power[:, [i]] for i in range(power.shape[1])], n_neighbours, _AAPM, "us-columns-2")
 
 
 def element_levels(channel_data: npt.ArrayLike, *, n_neighbours: int = 10) -> ElementLevels:
@@ -277,7 +284,7 @@ def element_levels(channel_data: npt.ArrayLike, *, n_neighbours: int = 10) -> El
         [np.ascontiguousarray(power[:, i].T) for i in range(power.shape[1])],
         n_neighbours,
         _HORSSEN,
-        "us-elements-1",
+        "us-elements-2",
     )
 
 
@@ -292,6 +299,28 @@ def _levels(powers: list[Floats], n_neighbours: int, definition: Source, algorit
     decibels = _DB * np.log(values)
     spread = _DB * np.array([m.uncertainty for m in means]) / values
     return ElementLevels.of(decibels, spread, n_neighbours=reach, definition=definition, algorithm=algorithm)
+
+
+def _around(levels: Floats, reach: int) -> Floats:
+    """Running median along the last axis, carried over from sound places into groups that are not."""
+    around = _running_median(levels, reach)
+    rows = (a.reshape(-1, levels.shape[-1]) for a in (levels, around))
+    for row, median in zip(*rows, strict=True):
+        sound = median > _sound_level(row) - _UNSOUND_DB
+        if sound.any() and not sound.all():
+            at = np.flatnonzero(sound)
+            median[:] = np.interp(np.arange(median.size), at, median[at])
+    return around
+
+
+def _sound_level(levels: Floats) -> float:
+    """Median, or that of the higher elements while more than a few lie far above it."""
+    level = float(np.median(levels))
+    while True:
+        higher = levels[levels > level + _UNSOUND_DB]
+        if higher.size <= _FEW * levels.size:
+            return level
+        level = float(np.median(higher))
 
 
 def _running_median(levels: Floats, reach: int) -> Floats:
