@@ -46,7 +46,7 @@ def _localized(model: str, sigma: float, rng: np.random.Generator) -> tuple[tupl
     lean = (rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04))
     scan = dataclasses.replace(scan, placement=dataclasses.replace(scan.placement, tilt=lean))
     plane = mr_twins.drawn_localizer(rng, scan.placement, sigma=sigma)
-    both = scan.series(twin, rng), plane.series(twin, scan.placement, rng)
+    both = scan.series(mr_twins.only_large(twin), rng), plane.series(twin, scan.placement, rng)
     return both, {"length": twin.facts["length"]}
 
 

@@ -112,6 +112,17 @@ def test_the_region_of_a_real_palette_image_is_inside_its_frame() -> None:
     assert series.pixels.max() <= 255
 
 
+@pytest.mark.parametrize("wrong", [0.0, float("nan"), float("inf")])
+def test_a_region_without_a_size_of_its_pixels_is_none(file, wrong: float) -> None:
+    with pytest.raises(ValueError, match="does not say its pixel spacing"):
+        read_series(changed(file, PhysicalDeltaX=wrong))
+
+
+def test_backward_pixels_are_as_large(file) -> None:
+    whole = read_series(file)
+    assert read_series(changed(file, PhysicalDeltaY=-0.013)).spacing_mm == pytest.approx(whole.spacing_mm)
+
+
 def test_loss_by_compression_is_said(file) -> None:
     assert not any("loss" in note for note in read_series(file).notes)
     dataset = pydicom.dcmread(file)

@@ -286,3 +286,26 @@ def test_faults_of_a_leeds_image_show_in_the_item_that_names_them(fault: str) ->
         assert sound["bad pixels"].details["bad rows"] == "none"
         assert found["bad pixels"].details["bad rows"] == "430"
         assert found["bad pixels"].details["bad columns"] == "none"
+
+
+@pytest.mark.parametrize(("make", "grid", "sigma"), [(qc3, QC3_GRID, 0.5), (leeds_tor18, LEEDS_GRID, 0.35)])
+@pytest.mark.parametrize("roll", [0.2, 1.7])
+def test_a_field_that_is_not_flat_widens_the_mtf_of_bars(
+    make, grid: ImageGrid, sigma: float, roll: float
+) -> None:
+    """A heel of 30 %: bars and their full step are read at different places."""
+    twin = make()
+    image = twin.image(grid, sigma_mm=sigma, placement=Placement(center_mm=(4.0, -6.0), roll_rad=roll))
+    heel = 1 + 0.15 * np.linspace(-1, 1, grid.shape[1])
+    noise = 10 * np.random.default_rng(41).standard_normal(grid.shape)
+    kind = "qc3" if make is qc3 else "leeds"
+    flat = planar_xray(one_image(image + noise, grid), phantom=kind)
+    tilted = planar_xray(one_image(image * heel + noise, grid), phantom=kind)
+    wrong = 0.0
+    for m in tilted.measurements:
+        if m.name.startswith("MTF bars"):
+            truth = math.exp(-2 * (math.pi * sigma * twin.facts[m.name.replace("MTF", "frequency")]) ** 2)
+            assert abs(m.value - truth) < 2.5 * m.uncertainty, m.name
+            assert flat[m.name].uncertainty < 0.003
+            wrong = max(wrong, abs(m.value / truth - 1))
+    assert wrong > 0.01

@@ -191,7 +191,7 @@ def test_diameter_of_a_shaded_magnitude_of_four_coils_has_no_bias(rng: np.random
     assert np.sqrt(np.mean(np.square(errors) / np.square(spreads))) < 1.5
 
 
-@pytest.mark.parametrize(("sigma_mm", "slope"), [(0.5, 0.0), (2.0, 0.0), (0.9, 0.004), (0.9, -0.004)])
+@pytest.mark.parametrize(("sigma_mm", "slope"), [(0.5, 0.0), (2.0, 0.0), (1.0, 0.015), (1.0, -0.015)])
 def test_diameter_neither_of_a_broad_nor_of_a_shaded_edge_is_off(sigma_mm: float, slope: float) -> None:
     center, radius = (4.2, -6.3), 38.7
     disk = BlurredDisk(center_mm=center, radius_mm=radius, sigma_mm=sigma_mm, low=-7.0, high=93.0)
@@ -204,6 +204,47 @@ def test_diameter_neither_of_a_broad_nor_of_a_shaded_edge_is_off(sigma_mm: float
     # that was shaded first
     there = slope * sigma_mm**2
     assert rim.radius_mm - there == pytest.approx(radius, abs=0.008)
+
+
+def test_a_floor_that_is_not_at_the_edge_does_not_move_it() -> None:
+    """Of a magnitude that is the root of the squares of a disk and of a fifth of it, everywhere."""
+    disk = BlurredDisk(center_mm=(4.2, -6.3), radius_mm=38.7, sigma_mm=0.9, low=0.0, high=100.0)
+    image = np.hypot(disk.image(GRID, dtype=np.float64), 20.0)
+    rim = disk_rim(image, GRID, center_mm=(3.0, -5.0), radius_mm=40.0, magnitude=True)
+    assert rim.radius_mm == pytest.approx(38.7, abs=0.01)
+    assert rim.level_mm.max() < 0.001
+    taken = disk_rim(image, GRID, center_mm=(3.0, -5.0), radius_mm=40.0)
+    assert taken.radius_mm == pytest.approx(38.7 - math.sqrt(3) * taken.level_mm[0], abs=0.08)
+    assert taken.level_mm[0] > 0.1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15])
+def test_rectified_ringing_counts_in_the_diameter(rng: np.random.Generator, share: float) -> None:
+    grid = ImageGrid.fft((160, 150), spacing_mm=(1.3, 1.4))
+    errors, spreads, ringing = [], [], []
+    for _ in range(4):
+        center, radius = tuple(rng.uniform(-4.0, 4.0, 2)), rng.uniform(60.0, 80.0)
+        kspace = uniform_disk(radius_mm=radius, center_mm=center).kspace(Trajectory.of_grid(grid))[None]
+        clean = cartesian(kspace, spacing_mm=grid.spacing_mm, combine="none")[0]
+        level = float(np.median(np.abs(clean)[70:80, 65:75]))
+        noise = share * level * (rng.standard_normal(grid.shape) + 1j * rng.standard_normal(grid.shape))
+        rim = disk_rim(np.abs(clean + noise), grid, center_mm=center, radius_mm=radius, magnitude=True)
+        errors += [2 * (rim.radius_mm - radius)]
+        spreads += [2 * rim.ringing_mm]
+        ringing += [diameter(rim, angle).uncertainty for angle in (0.0, 0.7)]
+    assert 0.01 < np.mean(errors) < 1.5 * np.mean(spreads)
+    assert np.mean(spreads) < 3 * np.mean(errors)
+    assert np.min(ringing) > np.min(spreads)
+
+
+def test_a_rectified_floor_beside_a_sharp_edge_counts_in_the_diameter() -> None:
+    image = disk_from_kspace((4.2, -6.3), 44.7) - 7.0
+    level = 100.0
+    rims = [disk_rim(np.hypot(image, floor), GRID, center_mm=(3.0, -5.0), radius_mm=45.0, magnitude=True)
+            for floor in (0.0, 0.4 * level)]  # fmt: skip
+    share = 0.4**2 / (1 + 0.4**2)  # of the squares
+    assert rims[1].ringing_mm == pytest.approx(0.65 * 1.1 * share, rel=0.1)
+    assert rims[0].ringing_mm < 0.2 * rims[1].ringing_mm
 
 
 def test_a_ghost_outside_counts_in_the_diameter_where_it_lies() -> None:

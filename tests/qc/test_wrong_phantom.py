@@ -17,6 +17,8 @@ from imgtech.cli.app import app
 from imgtech.io import Series, write_series
 from imgtech.phantoms.twins import catphan, catphan_drawing
 from imgtech.qc._run import _PROTOCOLS
+from imgtech.qc.locate import find_disk
+from imgtech.qc.locate_ct import find_axis
 from reference.every_phantom import MADE_FOR, ct_series, no_phantoms, phantom, photo, stack
 
 ALL = tuple(name for name in _PROTOCOLS if name != "site")
@@ -175,3 +177,11 @@ def test_a_catphan_with_the_same_rods_and_other_modules_is_refused(
         twin = catphan("504")
     with pytest.raises(ValueError, match=words):
         qc.protocols.catphan(ct_series(twin, -90.0, 55.0), model="504")
+
+
+def test_an_image_of_one_row_is_refused_by_its_size() -> None:
+    row = stack(np.ones((12, 1, 130)), "CT")
+    with pytest.raises(ValueError, match=r"image must be at least 16 x 16 pixels, got 1 x 130"):
+        find_disk(row.pixels[0], row.grid, radius_mm=(20.0, 60.0))
+    with pytest.raises(ValueError, match=r"48 mm each way, got 1 x 130 pixels, 0.9 x 143 mm"):
+        find_axis(row, radius_mm=(20.0, 60.0))

@@ -142,8 +142,10 @@ def _unit_noise() -> tuple[float, float, float]:
     rng = np.random.default_rng(0)
     y, x = GRID.coordinates_mm
     r = np.hypot(y[:, None], x)
-    fine = ImageGrid(shape=(9, 9), spacing_mm=GRID.spacing_mm).coordinates_mm
-    disk = np.clip((2.5 - np.hypot(fine[0][:, None], fine[1])) / 0.86 + 0.5, 0.0, 1.0)
+    dy, dx = GRID.spacing_mm
+    part = (np.arange(9 * 32) + 0.5) / 32 - 4.5  # share of each pixel in the disk, by 32 x 32 points
+    held = np.hypot(dy * part[:, None], dx * part) < 2.5
+    disk = held.reshape(9, 32, 9, 32).mean(axis=(1, 3))
     squares = np.zeros(3)
     for _ in range(_NOISE_IMAGES):
         image = _hounsfield(rng.standard_normal(BEAM.shape)) + 1000

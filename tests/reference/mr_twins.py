@@ -223,7 +223,7 @@ def drawn_localizer(rng: np.random.Generator, placement: Placement, *, sigma: fl
             shift_mm=(rng.uniform(-15, 15), rng.uniform(-15, 15)),
             thickness_mm=rng.uniform(3, 20),
             grid=ImageGrid(shape=(300, 290), spacing_mm=(0.98, 0.98)),
-            n_steps=6,
+            n_steps=4,
             sigma=sigma,
             shading=rng.uniform(0.02, 0.15),
             shading_rad=rng.uniform(-math.pi, math.pi),

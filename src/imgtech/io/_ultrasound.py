@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def _region(item: Dataset, dataset: Dataset) -> UsRegion | None:
     bounds = [int(item.get(f"RegionLocation{side}") or 0) for side in ("MinY0", "MaxY1", "MinX0", "MaxX1")]
     top, bottom = max(bounds[0], 0), min(bounds[1] + 1, int(dataset.Rows))
     left, right = max(bounds[2], 0), min(bounds[3] + 1, int(dataset.Columns))
-    if min(step) <= 0 or bottom - top < 2 or right - left < 2:
+    if not all(math.isfinite(s) and s > 0 for s in step) or bottom - top < 2 or right - left < 2:
         return None
     first = []
     for axis, start, low, delta in (("Y", top, bounds[0], step[0]), ("X", left, bounds[2], step[1])):

@@ -25,11 +25,11 @@ _FLOOR_RAYS = 21 / 720
 _STEP_PX = 0.25
 _SHARP_PX = 0.65
 # what a spline makes of a rectified lobe of ringing and of a rectified floor beside a sharp edge, by disks in
-# k-space without a window: with a lobe of 0.03 the edge is 0.004 to 0.010 pixel off, and by the floor 1.1
-# times the square of its share of the signal
+# k-space without a window: with a lobe of 0.03 the edge is 0.004 to 0.010 pixel off, and by the floor up to
+# 1.1 times the square of its share of the signal, of which the standard deviation if all are alike likely
 _LOBE_PX = 0.4
 _NO_LOBE = 0.01
-_BENT_PX = 1.1
+_BENT_PX = 0.65
 _REST_PX = (0.001, 0.0025)  # off without noise: k-space with a window, and sharp disks of pixel means
 _WEAK = 0.5
 _NEIGHBOURS = 9

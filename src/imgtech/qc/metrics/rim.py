@@ -54,7 +54,7 @@ class Rim(ArrayValue):
         levels are read a pixel further from it, where ringing has the other sign, and 0.001 pixel. For a
         sharp edge (standard deviation below 0.65 pixel) that is 0.0025 pixel and, where no pixel is below
         zero, 0.4 pixel times the rectified lobe of ringing beyond it, as a share of the contrast, and in a
-        magnitude image 1.1 pixel times the square of the share of the floor.
+        magnitude image 0.65 pixel times the square of the share of the floor.
     """
 
     center_mm: tuple[float, float]

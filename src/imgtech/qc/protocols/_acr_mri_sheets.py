@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, ndimage, signal, special
+from scipy import fft, ndimage, special
 
 from imgtech.geometry import ImageGrid
 from imgtech.phantoms.twins.acr_mri import SPOKE_DIAMETERS_MM, SPOKE_RADII_MM, spoke_centers
@@ -44,6 +44,7 @@ _ORDER = 8
 _EDGE_MM = 1.2
 _WIDEST_MM = 3.0
 _RING_MM = 3.0
+_AROUND_MM = 42.0
 _ROUNDS = (
     (np.arange(-1.6, 1.61, 0.8), np.deg2rad(np.arange(-2.0, 2.1, 1.0))),
     (np.arange(-0.6, 0.61, 0.2), np.deg2rad(np.arange(-0.75, 0.8, 0.25))),
@@ -81,7 +82,7 @@ class Sheet:
     @property
     def seen(self) -> Bools:
         """Which disks stand out, ``(spoke, disk)``."""
-        return _discoveries(self._chances(self.contrasts / self.deviations))
+        return _discoveries(self._chances(self.contrasts / self.deviations)[None])[0]
 
     @property
     def score(self) -> int:
@@ -92,7 +93,7 @@ class Sheet:
         """Scores where the noise is drawn anew on top of what was found."""
         rng = np.random.default_rng(20261126 + self.role)
         ratios = self.contrasts / self.deviations + rng.standard_normal((_DRAWS, *self.contrasts.shape))
-        return _complete(np.stack([_discoveries(self._chances(r)) for r in ratios]))
+        return _complete(_discoveries(self._chances(ratios)))
 
     def contrast(self) -> tuple[float, float]:
         """Weighted mean contrast of all disks and its standard uncertainty."""
@@ -177,9 +178,9 @@ def _insert(scan: Scan, role: int) -> Rim:
     """Rim of the water over the sheet."""
     center = scan.pose_in(role).to_image_mm(*scan.drawing.sheet_center_mm)
     radius = scan.drawing.sheet_radius_mm
-    rim = disk_rim(
-        scan.image(role), scan.grid, center_mm=(float(center[0]), float(center[1])), radius_mm=radius
-    )
+    middle = float(center[0]), float(center[1])
+    box, around = _box(scan.grid, middle, radius + _AROUND_MM)
+    rim = disk_rim(scan.image(role)[box], around, center_mm=middle, radius_mm=radius)
     if abs(rim.radius_mm - radius) > _WIDEST_MM:
         raise ValueError(
             f"the low-contrast insert measures {2 * rim.radius_mm:.1f} mm across, not {2 * radius:.0f} mm"
@@ -199,9 +200,11 @@ def _spokes(scan: Scan, rims: dict[int, Rim]) -> tuple[tuple[float, float], floa
         inside = np.hypot(y, x) < rim.radius_mm - _EDGE_MM
         rest = np.where(inside, pixels - _background(pixels, inside, y, x), 0.0)
         rest /= float(rest[inside].std())
+        room = _room(rest, grid)
+        spectrum = fft.rfft2(rest, room)
         for centers, diameter in zip(spoke_centers(role), SPOKE_DIAMETERS_MM, strict=True):
-            kernel = _kernel(diameter, grid.spacing_mm)
-            heights = signal.fftconvolve(rest, kernel, mode="same") / math.sqrt(float((kernel**2).sum()))
+            (heights,) = _filtered([spectrum], rest.shape, diameter, grid, room)
+            heights = heights / math.sqrt(float((_kernel(diameter, grid.spacing_mm) ** 2).sum()))
             layers.append((heights, grid, rim, np.array(centers)))
     move, turn = np.zeros(2), 0.0
     for shifts, turns in _ROUNDS:
@@ -228,20 +231,20 @@ def _fitted(image: Floats, grid: ImageGrid, role: int, rim: Rim, pose: Pose) -> 
     inside = np.hypot(y, x) < rim.radius_mm - _EDGE_MM
     centers = np.array(spoke_centers(role))
     places = np.stack(pose.to_image_mm(centers[..., 0], centers[..., 1]), axis=-1)
-    disks = [
-        _disk(small, (float(p[0]), float(p[1])), d)[inside]
-        for spoke, d in zip(places, SPOKE_DIAMETERS_MM, strict=True)
-        for p in spoke
-    ]
     powers = _powers(y[inside] / rim.radius_mm, x[inside] / rim.radius_mm)
-    columns = np.column_stack([powers, *disks])
-    inverse = np.linalg.inv(columns.T @ columns)
-    fit = inverse @ (columns.T @ pixels[inside])
-    n = powers.shape[1]
+    n = len(powers)
+    rows = np.empty((n + 30, powers.shape[1]))
+    rows[:n] = powers
+    disks = rows[n:]
+    for i, place in enumerate(places.reshape(-1, 2)):
+        disk = _disk(small, (float(place[0]), float(place[1])), SPOKE_DIAMETERS_MM[i // 3])
+        disks[i] = disk[inside]
+    inverse = np.linalg.inv(rows @ rows.T)
+    fit = inverse @ (rows @ pixels[inside])
     heights = fit[n:].reshape(10, 3)
     rest = np.zeros(pixels.shape)
-    rest[inside] = pixels[inside] - columns @ fit
-    beside = np.array([float(powers[int(np.argmax(disk))] @ fit[:n]) for disk in disks]).reshape(10, 3)
+    rest[inside] = pixels[inside] - fit @ rows
+    beside = (fit[:n] @ powers[:, np.argmax(disks, axis=1)]).reshape(10, 3)
     own = np.diag(inverse)[n:] * [float(disk @ disk) for disk in disks]
     deviations, degrees = _spread(rest, inside, small, y, x, places)
     # what a disk shares with background and neighbours: missing in the rest, and more of it in its height
@@ -267,15 +270,12 @@ def _spread(
     for py, px in places.reshape(-1, 2):
         nearest = np.minimum(nearest, (rows[:, None] - py) ** 2 + (columns - px) ** 2)
     nearest = np.sqrt(nearest)
-    room = tuple(fft.next_fast_len(n + m, real=True) for n, m in zip(rest.shape, _largest(grid), strict=True))
+    room = _room(rest, grid)
     spectra = [fft.rfft2(a, room) for a in (rest, inside.astype(np.float64))]
     deviations, degrees = np.empty((10, 3)), np.empty((10, 3))
     for spoke, diameter in enumerate(SPOKE_DIAMETERS_MM):
         kernel = _kernel(diameter, grid.spacing_mm)
-        turned = _kernel_spectrum(diameter, grid.spacing_mm, room)
-        first = [(m - 1) // 2 for m in kernel.shape]
-        same = tuple(slice(f, f + n) for f, n in zip(first, rest.shape, strict=True))
-        heights, covered = (fft.irfft2(a * turned, room)[same] for a in spectra)
+        heights, covered = _filtered(spectra, rest.shape, diameter, grid, room)
         heights = heights / float((kernel**2).sum())
         within = covered > 0.98 * kernel.sum()
         within &= nearest > diameter / 2
@@ -290,33 +290,46 @@ def _spread(
 
 def _window(grid: ImageGrid, rim: Rim) -> tuple[tuple[slice, slice], ImageGrid, Floats, Floats]:
     """The pixels around an insert, with their offsets from its middle."""
+    box, small = _box(grid, rim.center_mm, *(rim.radius_mm + 2 * d for d in grid.spacing_mm))
+    y, x = small.coordinates_mm
+    y, x = np.broadcast_arrays(y[:, None] - rim.center_mm[0], x[None, :] - rim.center_mm[1])
+    return box, small, y, x
+
+
+def _box(
+    grid: ImageGrid, center: tuple[float, float], *reach: float
+) -> tuple[tuple[slice, slice], ImageGrid]:
+    """The pixels within a reach (of either axis) of a place, a few more where that is quicker."""
     box, centers = [], []
-    for c, places, spacing in zip(rim.center_mm, grid.coordinates_mm, grid.spacing_mm, strict=True):
-        reach = rim.radius_mm + 2 * spacing
-        first, last = np.searchsorted(places, [c - reach, c + reach])
+    for axis, (c, places) in enumerate(zip(center, grid.coordinates_mm, strict=True)):
+        first, last = np.searchsorted(places, [c - reach[axis % len(reach)], c + reach[axis % len(reach)]])
         last = min(int(first) + fft.next_fast_len(int(last - first)), len(places))
         box.append(slice(int(first), last))
         centers.append(float(places[first] + places[last - 1]) / 2)
     shape = (box[0].stop - box[0].start, box[1].stop - box[1].start)
     small = ImageGrid(shape=shape, spacing_mm=grid.spacing_mm, center_mm=(centers[0], centers[1]))
-    y, x = small.coordinates_mm
-    y, x = np.broadcast_arrays(y[:, None] - rim.center_mm[0], x[None, :] - rim.center_mm[1])
-    return (box[0], box[1]), small, y, x
+    return (box[0], box[1]), small
 
 
 def _powers(y: Floats, x: Floats) -> Floats:
+    """All terms up to the eighth order, one a row."""
     ys, xs = [np.ones_like(y)], [np.ones_like(x)]
     for _ in range(_ORDER):
         ys.append(ys[-1] * y)
         xs.append(xs[-1] * x)
-    return np.stack([ys[i] * xs[j] for i in range(_ORDER + 1) for j in range(_ORDER + 1 - i)], axis=-1)
+    terms = [(i, j) for i in range(_ORDER + 1) for j in range(_ORDER + 1 - i)]
+    rows = np.empty((len(terms), y.size))
+    for row, (i, j) in zip(rows, terms, strict=True):
+        np.multiply(ys[i], xs[j], out=row.reshape(y.shape))
+    return rows
 
 
 def _background(pixels: Floats, inside: Bools, y: Floats, x: Floats) -> Floats:
     reach = float(np.hypot(y, x)[inside].max())
     powers = _powers(y / reach, x / reach)
-    known = powers[inside]
-    return np.asarray(powers @ np.linalg.solve(known.T @ known, known.T @ pixels[inside]))
+    known = powers[:, inside.ravel()]
+    fit = np.linalg.solve(known @ known.T, known @ pixels[inside])
+    return np.asarray((fit @ powers).reshape(pixels.shape))
 
 
 @lru_cache(maxsize=64)
@@ -331,34 +344,58 @@ def _kernel_spectrum(diameter: float, spacing: tuple[float, ...], room: tuple[in
     return np.asarray(fft.rfft2(_kernel(diameter, spacing), room))
 
 
-def _largest(grid: ImageGrid) -> tuple[int, ...]:
-    return _kernel(max(SPOKE_DIAMETERS_MM), grid.spacing_mm).shape
+def _room(pixels: Floats, grid: ImageGrid) -> tuple[int, ...]:
+    """Shape in which pixels and the largest kernel do not wrap around."""
+    largest = _kernel(max(SPOKE_DIAMETERS_MM), grid.spacing_mm).shape
+    return tuple(fft.next_fast_len(n + m, real=True) for n, m in zip(pixels.shape, largest, strict=True))
+
+
+def _filtered(
+    spectra: list[Complexes], shape: tuple[int, ...], diameter: float, grid: ImageGrid, room: tuple[int, ...]
+) -> list[Floats]:
+    """Pixels of which the spectra are known, convolved with the kernel of a disk."""
+    turned = _kernel_spectrum(diameter, grid.spacing_mm, room)
+    first = [(m - 1) // 2 for m in _kernel(diameter, grid.spacing_mm).shape]
+    same = tuple(slice(f, f + n) for f, n in zip(first, shape, strict=True))
+    return [fft.irfft2(a * turned, room)[same] for a in spectra]
 
 
 def _disk(grid: ImageGrid, center: tuple[float, float], diameter: float) -> Floats:
-    """A disk of height 1 as a scanner shows it that samples k-space up to the edge of the raster."""
+    """A disk of height 1 as a scanner shows it that samples k-space up to the edge of the raster.
+
+    The real part of its transform, from half of the frequencies along x.
+    """
     waves = []
     for n, d, places, c in zip(grid.shape, grid.spacing_mm, grid.coordinates_mm, center, strict=True):
         k = np.fft.fftfreq(n, d)
         waves.append(np.exp(-2j * np.pi * k * (c - places[0])))
+    (ny, nx), half = grid.shape, grid.shape[1] // 2
+    rows, columns = waves[0], waves[1][: half + 1]
+    corner = (rows[ny // 2] * columns[half]).real
+    if ny % 2 == 0:
+        rows[ny // 2] = rows[ny // 2].real
     spectrum = _disk_spectrum(grid.shape, grid.spacing_mm, diameter)
-    image = fft.ifft2(spectrum * waves[0][:, None] * waves[1]).real
-    return np.asarray(image / (grid.spacing_mm[0] * grid.spacing_mm[1]))
+    product = (spectrum * columns) * rows[:, None]
+    if ny % 2 == 0 and nx % 2 == 0:
+        product[ny // 2, half] = spectrum[ny // 2, half] * corner
+    return np.asarray(fft.irfft2(product, grid.shape) / (grid.spacing_mm[0] * grid.spacing_mm[1]))
 
 
 @lru_cache(maxsize=64)
 def _disk_spectrum(shape: tuple[int, ...], spacing: tuple[float, ...], diameter: float) -> Floats:
-    ky, kx = (np.fft.fftfreq(n, d) for n, d in zip(shape, spacing, strict=True))
+    ky, kx = np.fft.fftfreq(shape[0], spacing[0]), np.fft.rfftfreq(shape[1], spacing[1])
     a = np.maximum(math.pi * diameter * np.hypot(ky[:, None], kx), 1e-9)
     return np.asarray(math.pi * diameter**2 / 4 * 2 * special.j1(a) / a)
 
 
 def _discoveries(chances: Floats) -> Bools:
-    """Which of many chances are discoveries (Benjamini and Hochberg 1995)."""
-    flat = np.sort(chances.ravel())
-    allowed = flat <= ALPHA * np.arange(1, flat.size + 1) / flat.size
-    cut = flat[np.flatnonzero(allowed)[-1]] if allowed.any() else -1.0
-    return np.asarray(chances <= cut)
+    """Which chances of every draw ``(draw, spoke, disk)`` are discoveries (Benjamini, Hochberg 1995)."""
+    flat = np.sort(chances.reshape(len(chances), -1), axis=1)
+    n = flat.shape[1]
+    allowed = flat <= ALPHA * np.arange(1, n + 1) / n
+    last = n - 1 - np.argmax(allowed[:, ::-1], axis=1)
+    cut = np.where(allowed.any(axis=1), flat[np.arange(len(flat)), last], -1.0)
+    return np.asarray(chances <= cut[:, None, None])
 
 
 def _complete(seen: Bools) -> npt.NDArray[np.int64]:

@@ -12,6 +12,7 @@ from imgtech.qc.protocols._ct_scan import BARS_HU, along, bar_heights, nominal_t
 
 BAR_RING_MM = (30.0, 60.0)
 _END_MM, _BARS_OFF_MM = 3.0, 8.0
+_STEP_MM, _PIXEL_MM = 1.6, 1.0
 _PLAIN_MM, _PLAIN_HU, _SOLID_HU = 40.0, 80.0, 300.0
 _ALIKE = (
     "the CatPhan 500, 503 and 700 have modules of the same rods and no protocol here; or it was put together "
@@ -34,19 +35,23 @@ def check_order(
         If the line pairs lie elsewhere than in the drawing, or the uniform module is not uniform.
         What the scan does not cover is not looked at.
     """
-    z = along(series.positions_mm, placement)
-    y, x = grid.coordinates_mm
+    every = max(1, round(_STEP_MM / max(float(np.median(np.diff(series.positions_mm))), 1e-3)))
+    steps = [max(1, round(_PIXEL_MM / d)) for d in grid.spacing_mm]
+    pixels = pixels[::every, :: steps[0], :: steps[1]]
+    y, x = (c[::step] for c, step in zip(grid.coordinates_mm, steps, strict=True))
+    positions = series.positions_mm[::every]
+    z = along(positions, placement)
     half = nominal_thickness(series) / 2
     low, high = drawing.sensitometry.z_mm
     apart = (z < low - half - _END_MM) | (z > high + half + _END_MM)
     discs = []
-    for image, position in zip(pixels, series.positions_mm, strict=True):
+    for image, position in zip(pixels, positions, strict=True):
         cy, cx = pose_at(placement, float(position)).center_mm
         discs.append(image[np.hypot(y[:, None] - cy, x - cx) < _PLAIN_MM])
     levels = np.array([np.median(disc) for disc in discs])
     body = float(np.median(levels[~apart]))
     solid = np.flatnonzero(apart & (np.abs(levels - body) < _SOLID_HU))
-    heights = bar_heights(series, pixels, grid, placement, solid, BAR_RING_MM)
+    heights = bar_heights(pixels[solid], (y, x), positions[solid], placement, BAR_RING_MM)
     if heights.max(initial=0.0) > BARS_HU:
         bars = solid[heights > 0.5 * heights.max()]
         middle = float(np.average(z[bars], weights=heights[heights > 0.5 * heights.max()]))
@@ -64,6 +69,6 @@ def check_order(
         if abs(levels[index] - body) > _SOLID_HU or np.ptp(ends) > _PLAIN_HU + 8 * spread:
             raise ValueError(
                 f"this is not a CatPhan {drawing.model}: where the drawing has the uniform "
-                f"{drawing.uniformity.name}, image {index + 1} holds {ends[0]:.0f} to {ends[1]:.0f} HU; "
-                f"{_ALIKE}"
+                f"{drawing.uniformity.name}, image {every * index + 1} holds {ends[0]:.0f} to "
+                f"{ends[1]:.0f} HU; {_ALIKE}"
             )

@@ -147,7 +147,7 @@ def fit_rigid(
     """Least-squares rotation and shift of points ``(v, u)`` to points ``(y, x)``, outliers left out.
 
     Every point has the variance ``t^2 + noise^2``: one t for all, how far the object is from its drawing, and
-    what noise does to each. Where noise explains what is left (chi squared at 95 %), t is 0 and the
+    what noise does to each. Where noise explains what is left (F test at 95 %), t is 0 and the
     uncertainty widened by the root of the reduced chi squared if that exceeds 1; else t makes it 1. Without
     ``noise_mm`` all points have the same.
 
@@ -174,7 +174,7 @@ def fit_rigid(
     turn, shift = _turned(a, b, same[keep])
     scatter = math.sqrt(float((np.abs(b - turn * a - shift) ** 2).sum()) / free)
     own_square = np.zeros(len(a)) if noise_mm is None else noise_mm[keep] ** 2
-    common = _common(a, b, own_square, scatter)
+    common = _common(a, b, own_square, noise_freedom, scatter)
     weight = 1 / np.maximum(common + own_square, 1e-12)
     turn, shift = _turned(a, b, weight)
     reduced = max(float((weight * np.abs(b - turn * a - shift) ** 2).sum()) / free, 1.0)
@@ -197,16 +197,17 @@ def _turned(own: Complexes, seen: Complexes, weight: Floats) -> tuple[complex, c
     return turn, complex(b - turn * a)
 
 
-def _common(own: Complexes, seen: Complexes, noise: Floats, scatter: float) -> float:
+def _common(own: Complexes, seen: Complexes, noise: Floats, noise_freedom: float, scatter: float) -> float:
     """Variance of all points alike that explains what the noise leaves, by halving."""
     free = max(2 * len(own) - 3, 1)
 
-    def over(square: float, most: float = free) -> bool:
+    def over(square: float, limit: float = free) -> bool:
         weight = 1 / np.maximum(square + noise, 1e-12)
         turn, shift = _turned(own, seen, weight)
-        return float((weight * np.abs(seen - turn * own - shift) ** 2).sum()) > most
+        return float((weight * np.abs(seen - turn * own - shift) ** 2).sum()) > limit
 
-    if not over(0.0, float(special.chdtri(free, 0.05))):
+    most = free * float(special.fdtri(free, noise_freedom, 0.95)) if noise_freedom > 0 else free
+    if not over(0.0, most):
         return 0.0
     low, high = 0.0, 4 * scatter**2 * free
     for _ in range(_HALVINGS):

@@ -160,25 +160,25 @@ def by_bars(
     for backwards in (False, True):
         turned = dataclasses.replace(placement, reversed=backwards)
         near = np.flatnonzero(np.abs(along(series.positions_mm, turned) - z_mm) < reach)
-        peaks.append(float(bar_heights(series, pixels, grid, turned, near, ring_mm).max(initial=0.0)))
+        at_mm, there = series.positions_mm[near], pixels[near]
+        peaks.append(float(bar_heights(there, grid.coordinates_mm, at_mm, turned, ring_mm).max(initial=0.0)))
     known = max(peaks) > BARS_HU and max(peaks) > 2 * min(peaks)
     return dataclasses.replace(placement, reversed=peaks[1] > peaks[0]), known
 
 
 def bar_heights(
-    series: Series,
-    pixels: npt.NDArray[np.float32],
-    grid: ImageGrid,
+    slices: npt.NDArray[np.float32],
+    places_mm: tuple[Floats, ...],
+    positions_mm: Floats,
     placement: Placement,
-    indices: Indices,
     ring_mm: tuple[float, float],
 ) -> Floats:
-    """How far the brightest of a ring around the axis stand above its median, in HU, in some slices."""
-    y, x = grid.coordinates_mm
+    """How far the brightest of a ring around the axis stand above its median, in HU, slice by slice."""
+    y, x = places_mm
     found = []
-    for index in indices:
-        cy, cx = pose_at(placement, float(series.positions_mm[index])).center_mm
+    for image, position in zip(slices, positions_mm, strict=True):
+        cy, cx = pose_at(placement, float(position)).center_mm
         r = np.hypot(y[:, None] - cy, x - cx)
-        values = pixels[index][(r > ring_mm[0]) & (r < ring_mm[1])]
+        values = image[(r > ring_mm[0]) & (r < ring_mm[1])]
         found.append(float(np.percentile(values, 98) - np.median(values)) if values.size else 0.0)
     return np.array(found)

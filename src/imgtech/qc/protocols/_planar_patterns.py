@@ -38,6 +38,8 @@ _PATCH_SHARE = 0.6
 _SEEN = 3.29
 _COARSE = 3
 _DISK_CORE = 0.46
+_CLEAR = 2.0
+Point = tuple[float, float]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,12 +109,15 @@ class _Bars:
         p = self._pattern
         if name != "block":
             return p.region(name)
-        block = p.drawing.patches["block"]
+        return quad_region(p.grid, p.corners(self._strip(), 1.0))
+
+    def _strip(self) -> Patch:
+        """A plain piece of the Leeds block beside the bars."""
+        block = self._pattern.drawing.patches["block"]
         v = block.center[0] + 0.76 * block.half[0]
-        strip = Patch(
+        return Patch(
             center=(v, block.center[1] + 0.05), half=(0.12 * block.half[0], 0.8 * block.half[1]), level=0.9
         )
-        return quad_region(p.grid, p.corners(strip, 1.0))
 
     def _group(self, k: int) -> BarGroup:
         p = self._pattern
@@ -150,13 +155,20 @@ class _Bars:
             inside, outside = p.region("open square"), self._plain
             value = float(p.image[inside > 0].mean() - p.image[outside > 0].mean())
             spread = region_noise(p.image, outside) * math.sqrt(1 / inside.sum() + 1 / outside.sum())
+            origin = p.drawing.patches["open square"].center
+            level = abs(float(p.image[outside > 0].mean()))
+            aside = _uneven(p, origin, self._strip().center) * level / abs(value)
         else:
             value, spread = plateau_contrast(p.image, p.grid, sound[0][2])
+            origin, aside = p.drawing.groups[sound[0][1]].center, 0.0
         f = np.array([0.0, *(g[0] for g in sound)])
         # opaque bars: the first harmonic has 2/pi of the step
         scale = math.pi / 2 / abs(value)
         values = np.array([1.0, *(scale * g[2].amplitude for g in sound)])
         own = np.array([0.0, *(scale * g[2].amplitude_uncertainty for g in sound)])
+        # bars and their full step are read at different places: a field that is not flat comes in between
+        uneven = [_uneven(p, origin, p.drawing.groups[g[1]].center) for g in sound]
+        own[1:] = np.hypot(own[1:], values[1:] * np.hypot(uneven, aside))
         common = values * spread / abs(value)
         common[0] = 0.0
         modes = np.column_stack([np.diag(own), common])
@@ -240,6 +252,42 @@ class _Bars:
                 "unit of the drawing (mm)": p.found.unit_mm,
             },
         )
+
+
+def _uneven(pattern: Pattern, first: Point, second: Point) -> float:
+    """By how much, relatively, the field differs between two places of the drawing, where that is clear.
+
+    From a plane through the levels of five pieces of lead (QC-3) or of four margins of the block (Leeds).
+    """
+    levels, doubts, places = [], [], []
+    for patch in _alike(pattern.drawing):
+        values = pattern.image[quad_region(pattern.grid, pattern.corners(patch)) > 0]
+        if values.size < 20:
+            return 0.0
+        levels.append(float(values.mean()))
+        doubts.append(float(values.std()) / math.sqrt(values.size))
+        places.append((1.0, *patch.center))
+    inverse = np.linalg.pinv(np.array(places))
+    plane = inverse @ np.array(levels)
+    step = np.array([0.0, second[0] - first[0], second[1] - first[1]])
+    spread = float(np.hypot.reduce((step @ inverse) * np.array(doubts)))
+    change, level = float(step @ plane), float(np.mean(levels))
+    return min(abs(change / level), 1.0) if abs(change) > _CLEAR * spread and level != 0 else 0.0
+
+
+def _alike(drawing: PlanarDrawing) -> list[Patch]:
+    """Plain pieces of one material."""
+    if not drawing.disks:
+        return [patch for name, patch in drawing.patches.items() if name.startswith("lead")]
+    block = drawing.patches["block"]
+    (v, u), (hv, hu) = block.center, block.half
+    across = [
+        Patch(center=(v + a * 0.88 * hv, u), half=(0.1 * hv, 0.8 * hu), level=block.level) for a in (-1, 1)
+    ]
+    along = [
+        Patch(center=(v, u + a * 0.93 * hu), half=(0.8 * hv, 0.06 * hu), level=block.level) for a in (-1, 1)
+    ]
+    return across + along
 
 
 def _disk(pattern: Pattern, k: int) -> Measurement:
