@@ -98,7 +98,8 @@ def measure_acr_mri(
     if series.modality != "MR":
         raise ValueError(f"series must be MR, got modality {series.modality!r}")
     scan = find_phantom(series, model)
-    refuse_clipped(scan)
+    if 7 in scan.indices:
+        refuse_clipped(scan)
     sheets = find_sheets(scan)
     localizers = [localizer] if isinstance(localizer, Series) else list(localizer or ())
     located = find_in_localizer(scan, localizers) if localizers else None
@@ -262,7 +263,8 @@ def _notes(scan: Scan, repeat: Series | None, located: Localized | str | None) -
     nominal = scan.series.slice_thickness_mm
     if nominal is not None and abs(nominal - 5.0) > 0.05:
         notes.append(f"the nominal slice thickness is {nominal:g} mm; the limits are meant for 5 mm")
-    masked = [np.mean(scan.image(7)[disk > 0.5] == 0) for disk in air_disks(scan)]
+    disks = air_disks(scan) if 7 in scan.indices else []
+    masked = [np.mean(scan.image(7)[disk > 0.5] == 0) for disk in disks]
     if masked and max(masked) > _MASKED:
         notes.append(
             f"up to {100 * max(masked):.0f} % of the air is exactly zero: the scanner has masked it, and a "
