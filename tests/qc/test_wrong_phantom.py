@@ -150,7 +150,7 @@ def test_the_command_refuses_with_code_2_and_one_sentence(tmp_path) -> None:
 def test_a_report_of_the_wrong_kind_holds_no_number() -> None:
     with pytest.raises(ValueError, match=r"is not a flood: .* of the field lie more than 25 %"):
         qc.protocols.gamma_flood(phantom("bars"))
-    with pytest.raises(ValueError, match=r"around it 9[0-9] HU|around it [0-8]?[0-9] HU"):
+    with pytest.raises(ValueError, match="this is not a CT series of a water phantom: no slice shows a disk"):
         qc.protocols.ct_water(no_phantoms("CT", 5)["noise"])
     with pytest.raises(ValueError, match=r"must be uniform, but .* % .*most at x = -?\d+, y = -?\d+ mm"):
         qc.protocols.mr_snr_nema(phantom("plates"))

@@ -142,7 +142,7 @@ def plane_section(twin: MrTwin, plane: ScanPlane, *, thickness_mm: float, n_step
     >>> plane = ScanPlane(point_mm=(0.0, 2.0, 44.0), along_y=(0.0, 0.0, -1.0), along_x=(1.0, 0.0, 0.0))
     >>> water = plane_section(acr_mri("large"), plane, thickness_mm=3.0).shapes[0]
     >>> [round(float(abs(c)), 3) for c in water.corners_mm[0]]
-    [74.0, 94.988]
+    [74.0, 94.941]
     """
     thick, steps = positive("thickness_mm", thickness_mm), count("n_steps", n_steps)
     y, x, normal = (np.array(v) for v in (plane.along_y, plane.along_x, plane.normal))

@@ -144,7 +144,7 @@ def bar_modulation(
         unit="1",
         uncertainty=float(_of_root(np.array(bare), 2 * math.sqrt(spread))),
         definition=_DROEGE,
-        algorithm="bar-modulation-1",
+        algorithm="bar-modulation-2",
         details={"squared modulation": bare, "noise": math.sqrt(noise)},
     )
 
@@ -221,7 +221,7 @@ def droege_morin_mtf(
     own = np.maximum(np.sqrt(np.maximum(high, 0.0)) - values, values - np.sqrt(np.maximum(low, 0.0))) / 2
     common = values * contrast.uncertainty / size
     modes = np.concatenate([np.diag(own), common[:, None], (beyond / (6 * safe))[:, None]], axis=1)
-    return _curve(f, values, modes, "droege-morin-harmonics-1", _DROEGE)
+    return _curve(f, values, modes, "droege-morin-harmonics-2", _DROEGE)
 
 
 def coltman_mtf(frequencies_per_mm: npt.ArrayLike, responses: Sequence[Measurement]) -> MTF:

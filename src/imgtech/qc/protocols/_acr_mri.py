@@ -39,7 +39,13 @@ from imgtech.qc.protocols._acr_mri_localizer import (
 )
 from imgtech.qc.protocols._acr_mri_pictures import pictures
 from imgtech.qc.protocols._acr_mri_ramps import ramps
-from imgtech.qc.protocols._acr_mri_regions import air_power, air_region, uniform_region
+from imgtech.qc.protocols._acr_mri_regions import (
+    air_disks,
+    air_power,
+    air_region,
+    refuse_clipped,
+    uniform_region,
+)
 from imgtech.qc.protocols._acr_mri_scan import Scan, find_phantom
 from imgtech.qc.protocols._acr_mri_sheets import (
     SHEET_ALGORITHM,
@@ -75,6 +81,7 @@ _DIAMETERS = (
     (5, "rising diagonal", -45.0),
 )
 _ONE_CHANNEL, _MANY_CHANNELS = math.sqrt(2 - math.pi / 2), math.sqrt(0.5)  # SD of air over that of a channel
+_MASKED = 0.5
 _MIDDLE = (_ONE_CHANNEL + _MANY_CHANNELS) / 2 / _ONE_CHANNEL
 _CHANNEL_FACTOR = (_MANY_CHANNELS - _ONE_CHANNEL) / (_MANY_CHANNELS + _ONE_CHANNEL) / math.sqrt(2)
 
@@ -91,6 +98,8 @@ def measure_acr_mri(
     if series.modality != "MR":
         raise ValueError(f"series must be MR, got modality {series.modality!r}")
     scan = find_phantom(series, model)
+    if 7 in scan.indices:
+        refuse_clipped(scan)
     sheets = find_sheets(scan)
     localizers = [localizer] if isinstance(localizer, Series) else list(localizer or ())
     located = find_in_localizer(scan, localizers) if localizers else None
@@ -254,6 +263,13 @@ def _notes(scan: Scan, repeat: Series | None, located: Localized | str | None) -
     nominal = scan.series.slice_thickness_mm
     if nominal is not None and abs(nominal - 5.0) > 0.05:
         notes.append(f"the nominal slice thickness is {nominal:g} mm; the limits are meant for 5 mm")
+    disks = air_disks(scan) if 7 in scan.indices else []
+    masked = [np.mean(scan.image(7)[disk > 0.5] == 0) for disk in disks]
+    if masked and max(masked) > _MASKED:
+        notes.append(
+            f"up to {100 * max(masked):.0f} % of the air is exactly zero: the scanner has masked it, and a "
+            "ghost there does not show"
+        )
     if repeat is None:
         notes.append(
             "SNR of one image: coil combination, filtering and intensity correction change the noise; it "

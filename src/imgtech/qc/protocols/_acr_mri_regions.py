@@ -20,6 +20,9 @@ from imgtech.qc.roi import disk_region
 Floats = npt.NDArray[np.float64]
 
 _MIN_CORNERS = 2
+_SAME_AIR = 2.0
+_NOISE = 1.4  # rectified noise has a mean of 1.9 standard deviations or more; part of an object less
+_CLIPPED = 0.02
 
 
 def uniform_radius_mm(scan: Scan) -> float:
@@ -54,22 +57,49 @@ def air_centers_mm(scan: Scan, role: int = 7) -> list[tuple[float, float]]:
     return found
 
 
-def air_power(scan: Scan, role: int) -> float:
-    """Mean square of the air in the corners of a slice, their median; 0 without a corner."""
-    image = scan.image(role)
-    disks = [
+def air_disks(scan: Scan, role: int = 7) -> list[Floats]:
+    """Disks in the air at the corners of the image."""
+    return [
         disk_region(scan.grid, center_mm=center, radius_mm=AIR_RADIUS_MM)
         for center in air_centers_mm(scan, role)
     ]
+
+
+def air_power(scan: Scan, role: int) -> float:
+    """Mean square of the air in the corners of a slice, their median; 0 without a corner."""
+    image, disks = scan.image(role), air_disks(scan, role)
     return float(np.median([np.vdot(disk, image**2) / disk.sum() for disk in disks])) if disks else 0.0
 
 
 def air_region(scan: Scan) -> tuple[Floats, float]:
     """Disks in the air at the corners of the image, and the step of its grey values."""
-    centers = air_centers_mm(scan)
-    if len(centers) < _MIN_CORNERS:
+    image, disks = scan.image(7), air_disks(scan)
+    if len(disks) < _MIN_CORNERS:
         raise ValueError("the image leaves no room for air at two of its corners")
-    region = np.zeros(scan.grid.shape)
-    for center in centers:
-        region += disk_region(scan.grid, center_mm=center, radius_mm=AIR_RADIUS_MM)
-    return np.minimum(region, 1.0), rounding_step(scan.image(7)[region > 0.5])
+    means = np.array([np.vdot(disk, image) / disk.sum() for disk in disks])
+    quiet = [disk for disk, mean in zip(disks, means, strict=True) if mean <= _SAME_AIR * means.min()]
+    region = np.minimum(np.sum(quiet, axis=0), 1.0)
+    step = rounding_step(image[region > 0.5])
+    parts = [image[disk > 0.5] for disk in quiet]
+    if len(quiet) < _MIN_CORNERS or any(part.mean() < _NOISE * part.std() for part in parts):
+        raise ValueError("something other than noise lies in the corners of the image")
+    return region, step
+
+
+def refuse_clipped(scan: Scan) -> None:
+    """Stop at grey values cut off at the top: many pixels of the water share the highest one.
+
+    Rounding alone gives fewer pixels at the highest value than at the one below it.
+
+    Raises
+    ------
+    ValueError
+        If twice as many pixels have the highest value as the next, and one in fifty has it.
+    """
+    values, counts = np.unique(scan.image(7)[uniform_region(scan) > 0.5], return_counts=True)
+    share = counts[-1] / counts.sum()
+    if share > _CLIPPED and (len(counts) == 1 or counts[-1] > 2 * counts[-2]):
+        raise ValueError(
+            f"the grey values are clipped: {100 * share:.0f} % of the water of slice 7 is at the highest "
+            f"value, {values[-1]:g}"
+        )

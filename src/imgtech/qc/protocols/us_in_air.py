@@ -187,6 +187,7 @@ class _Air:
             n_neighbours=_NEIGHBOURS,
             definition=_HORSSEN,
             algorithm="us-air-rows-2",
+            even=True,
         )
 
     def check(self) -> None:

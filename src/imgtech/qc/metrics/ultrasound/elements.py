@@ -27,6 +27,7 @@ _HORSSEN = Source(document="van Horssen et al., Ultrasound 25:229", edition="201
 _DB = 10 / math.log(10)
 _TRIALS = 200
 _UNSOUND_DB = 3.0
+_BESIDE = 5
 _FEW = 0.1
 
 
@@ -35,9 +36,10 @@ class ElementLevels:
     """Level of every element or column of a probe against that of its neighbours.
 
     The level around is the running median of the neighbours. Where it lies more than 3 dB below the sound
-    level of the whole, as inside a group that a broken cable or a loose lens darkens, it tells nothing, and
-    the level between the nearest sound places takes its turn. The sound level is the median, or that of the
-    elements more than 3 dB above it while these are more than a tenth.
+    level of the whole after a step, as inside a group that a broken cable or a loose lens darkens, it tells
+    nothing, and the level between the nearest sound places takes its turn; of what ought to be even
+    (``even``) also without a step. The sound level is the median, or that of the elements more than 3 dB
+    above it while these are more than a tenth.
 
     Parameters
     ----------
@@ -53,6 +55,8 @@ class ElementLevels:
         The level that every level is set against, shape ``(n,)``.
     n_neighbours : int
         Elements on either side in the running median.
+    even : bool
+        Whether a slow fall of more than 3 dB counts.
     """
 
     level_db: Floats
@@ -61,6 +65,7 @@ class ElementLevels:
     algorithm: str
     around_db: Floats
     n_neighbours: int
+    even: bool = False
 
     @classmethod
     def of(
@@ -71,6 +76,7 @@ class ElementLevels:
         n_neighbours: int,
         definition: Source,
         algorithm: str,
+        even: bool = False,
     ) -> ElementLevels:
         """Set levels against the running median of their neighbours.
 
@@ -84,9 +90,12 @@ class ElementLevels:
             Where the test is described.
         algorithm : str
             Name and version of the algorithm.
+        even : bool, optional
+            Whether a slow fall of more than 3 dB counts, as of a probe in air, and not only a step: speckle
+            and echoes of an object fade slowly to the sides of a sound probe.
         """
         levels = np.asarray(decibels, dtype=np.float64)
-        around = _around(levels, n_neighbours)
+        around = _around(levels, n_neighbours, even)
         return cls(
             level_db=levels - around,
             uncertainty_db=np.asarray(uncertainty_db, dtype=np.float64),
@@ -94,6 +103,7 @@ class ElementLevels:
             algorithm=algorithm,
             around_db=around,
             n_neighbours=n_neighbours,
+            even=even,
         )
 
     def below(self, threshold_db: float) -> tuple[int, ...]:
@@ -137,7 +147,7 @@ class ElementLevels:
         rng = np.random.default_rng(20261126)
         noise = self.uncertainty_db * rng.standard_normal((_TRIALS, self.level_db.size))
         drawn = self.level_db + self.around_db + noise
-        again = (drawn - _around(drawn, self.n_neighbours) < threshold_db).sum(axis=1)
+        again = (drawn - _around(drawn, self.n_neighbours, self.even) < threshold_db).sum(axis=1)
         return Measurement(
             name=f"elements below {threshold_db:g} dB",
             value=float(len(found)),
@@ -190,7 +200,7 @@ def column_levels(
 
     Shadows of weak or dead elements, of bubbles and of poor contact show as dark columns. The mean power
     of each column between two depths is set against the running median of the columns around it, so
-    that a slow change of up to 3 dB across the image does not count.
+    that a slow change across the image does not count.
 
     Parameters
     ----------
@@ -301,16 +311,39 @@ def _levels(powers: list[Floats], n_neighbours: int, definition: Source, algorit
     return ElementLevels.of(decibels, spread, n_neighbours=reach, definition=definition, algorithm=algorithm)
 
 
-def _around(levels: Floats, reach: int) -> Floats:
+def _around(levels: Floats, reach: int, even: bool) -> Floats:
     """Running median along the last axis, carried over from sound places into groups that are not."""
     around = _running_median(levels, reach)
     rows = (a.reshape(-1, levels.shape[-1]) for a in (levels, around))
     for row, median in zip(*rows, strict=True):
         sound = median > _sound_level(row) - _UNSOUND_DB
+        for first, last in _runs(~sound):
+            if not even and not _steps_down(row, first, last):
+                sound[first:last] = True
         if sound.any() and not sound.all():
             at = np.flatnonzero(sound)
             median[:] = np.interp(np.arange(median.size), at, median[at])
     return around
+
+
+def _runs(low: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and one past the last of every stretch."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], low, [False]]).astype(int)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _steps_down(levels: Floats, first: int, last: int) -> bool:
+    """Whether a stretch begins or ends with a step, as a group does, and not where a slow change has led."""
+    steps: list[float] = []
+    if first > 0:
+        steps.append(
+            np.median(levels[max(first - _BESIDE, 0) : first]) - np.median(levels[first : first + _BESIDE])
+        )
+    if last < levels.size:
+        steps.append(
+            np.median(levels[last : last + _BESIDE]) - np.median(levels[max(last - _BESIDE, 0) : last])
+        )
+    return any(step > _UNSOUND_DB for step in steps)
 
 
 def _sound_level(levels: Floats) -> float:
