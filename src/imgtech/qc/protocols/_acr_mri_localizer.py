@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from imgtech.io import Series
 from imgtech.qc.measurement import Measurement, Source
@@ -88,7 +89,7 @@ def localizer_picture(found: Localized) -> Picture:
     outlines = []
     for along, name in ((low, "end"), (high, "end")):
         outlines.append(_line(found, [along, along], [-MIDDLE_MM, MIDDLE_MM], name))
-    for i, part in enumerate(_runs(ends.sound)):
+    for i, (part,) in enumerate(ndimage.find_objects(ndimage.label(ends.sound)[0])):
         w = float(ends.across_mm[part].mean())
         outlines.append(_line(found, [low, high], [w, w], "length" if i == 0 else ""))
     return Picture(
@@ -104,13 +105,6 @@ def _line(found: Localized, along: list[float], across: list[float], label: str)
     rows, columns = grid_indices(found.series.grid, y, x)
     points = tuple((float(r), float(c)) for r, c in zip(rows, columns, strict=True))
     return Outline(points=points, label=label, closed=False)
-
-
-def _runs(sound: npt.NDArray[np.bool_]) -> Iterator[slice]:
-    """Stretches of neighbouring sound lines."""
-    steps = np.diff(np.concatenate([[0], sound.astype(int), [0]]))
-    for begin, end in zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True):
-        yield slice(int(begin), int(end))
 
 
 def _same_frame(scan: Scan, series: Series) -> bool:

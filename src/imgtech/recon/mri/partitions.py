@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,26 +85,18 @@ def partitions_to_slices(scan: MriScan) -> MriScan:
     }
     labels["slice"] = labels["slice"] * n + np.tile(np.arange(n), len(found))
     missing = f"; {100 * (1 - share):.0f} % of the lines count as zeros" if share < 1 else ""
-    return MriScan(
-        source=scan.source,
+    return replace(
+        scan,
         readouts=slices.reshape(-1, *scan.readouts.shape[1:]),
         labels=labels,
         reversed_readouts=np.repeat(backwards > 0, n),
-        matrix=scan.matrix,
-        fov_mm=scan.fov_mm,
-        center_line=scan.center_line,
-        readout_positions_per_mm=scan.readout_positions_per_mm,
-        noise=scan.noise,
-        slice_thickness_mm=scan.slice_thickness_mm,
-        dwell_s=scan.dwell_s,
+        navigators=None,
+        reversed_navigators=None,
+        calibration=None,
         acceleration=(scan.acceleration[0], 1),
+        n_partitions=1,
         planes=_planes(scan),
-        frequency_hz=scan.frequency_hz,
-        repetition_time_s=scan.repetition_time_s,
-        echo_times_s=scan.echo_times_s,
-        inversion_times_s=scan.inversion_times_s,
         notes=(*scan.notes, f"{n} partitions transformed to slices{missing}"),
-        header=scan.header,
     )
 
 

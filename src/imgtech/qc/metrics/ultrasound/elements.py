@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from imgtech._core.validate import count, each, finite, real_image
 from imgtech.geometry import ImageGrid
@@ -317,19 +318,13 @@ def _around(levels: Floats, reach: int, even: bool) -> Floats:
     rows = (a.reshape(-1, levels.shape[-1]) for a in (levels, around))
     for row, median in zip(*rows, strict=True):
         sound = median > _sound_level(row) - _UNSOUND_DB
-        for first, last in _runs(~sound):
-            if not even and not _steps_down(row, first, last):
-                sound[first:last] = True
+        for (group,) in ndimage.find_objects(ndimage.label(~sound)[0]) if not even else []:
+            if not _steps_down(row, group.start, group.stop):
+                sound[group] = True
         if sound.any() and not sound.all():
             at = np.flatnonzero(sound)
             median[:] = np.interp(np.arange(median.size), at, median[at])
     return around
-
-
-def _runs(low: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and one past the last of every stretch."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], low, [False]]).astype(int)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _steps_down(levels: Floats, first: int, last: int) -> bool:
