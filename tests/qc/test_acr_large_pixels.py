@@ -41,6 +41,7 @@ def test_a_bed_behind_the_phantom_is_not_taken_for_noise(series: Series) -> None
     pixels = series.pixels.astype(np.float64)
     pixels[:, rows > rows[-1] - 14.0] += 400.0
     behind = acr_mri_large(with_pixels(series, pixels))["signal-to-noise ratio"]
+    assert "air unusable" not in behind.details
     assert behind.value == pytest.approx(plain.value, abs=3 * np.hypot(plain.uncertainty, behind.uncertainty))
     pixels[:, rows < rows[0] + 12.0] += 400.0
     crowded = acr_mri_large(with_pixels(series, pixels))["signal-to-noise ratio"]
