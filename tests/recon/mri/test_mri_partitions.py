@@ -43,6 +43,7 @@ def block(n: int = 5, **changed) -> MriScan:
 def test_slices_have_their_weights_and_places(n, tmp_path):
     scan = partitions_to_slices(read_ismrmrd(write_ismrmrd(block(n), tmp_path / "a.h5")))
     assert len(scan.images) == 2 * n
+    assert (scan.n_partitions, scan.navigators, scan.calibration) == (1, None, None)
     flat = uniform_disk(radius_mm=13.0, value=1.0, center_mm=(3.0, -4.0)).kspace(
         Trajectory.of_grid(ImageGrid.fft((10, 12), spacing_mm=(4.0, 3.0)))
     )
