@@ -105,24 +105,33 @@ AREA_MM2 = math.prod(GRID.spacing_mm)
 
 
 @cache
-def tissue_profile() -> np.ndarray:
-    """Expected power of plain tissue at every row."""
-    depths = np.array([16.0, 26.0, 38.0, 50.0, 62.0, 72.0])
-    sums = [DENSITY_PER_MM2 * AREA_MM2 * response(float(z), 1.7).sum() for z in depths]
-    return np.exp(np.polynomial.Polynomial.fit(depths, np.log(sums), 2)(GRID.coordinates_mm[0]))
+def tissue_power(depth_mm: float, x_mm: float = 1.7) -> float:
+    """Expected power of plain tissue at a place."""
+    return DENSITY_PER_MM2 * AREA_MM2 * float(response(depth_mm, x_mm).sum())
 
 
 def noise_power(noise_depth_mm: float) -> float:
-    """Power at depth 0 of channel noise that equals plain tissue at a depth."""
-    y = GRID.coordinates_mm[0]
-    return float(np.interp(noise_depth_mm, y, tissue_profile() / noise_profile()))
+    """Power at depth 0 of channel noise that equals plain tissue at a depth, in the middle."""
+    return tissue_power(noise_depth_mm) / float(
+        np.interp(noise_depth_mm, GRID.coordinates_mm[0], noise_profile())
+    )
 
 
+@cache
 def penetration_mm(noise_depth_mm: float) -> float:
-    """Where the tissue falls to ``RATIO**2 - 1`` of the noise."""
-    y = GRID.coordinates_mm[0]
-    ratio = tissue_profile() / (noise_power(noise_depth_mm) * noise_profile())
-    return float(np.interp(-math.log(RATIO**2 - 1), -np.log(ratio), y))
+    """Where the tissue falls to ``RATIO**2 - 1`` of the noise, in the mean of the picture's width.
+
+    To the sides the probe ends before the aperture does: there the tissue is darker.
+    """
+    y, x = GRID.coordinates_mm
+    places, depths = np.array([0.0, 15.0, 19.0, 22.0, 24.0, 26.0]), noise_depth_mm + np.array([-6.0, 0.0, 6.0])
+    ratios = []
+    for depth in depths:
+        across = [tissue_power(float(depth), float(u)) for u in places]
+        mean = float(np.interp(np.abs(x), places, across).mean())
+        ratios.append(mean / (noise_power(noise_depth_mm) * float(np.interp(depth, y, noise_profile()))))
+    fall = np.polynomial.Polynomial.fit(np.log(ratios), depths, 2)
+    return float(fall(math.log(RATIO**2 - 1)))
 
 
 def drawn_us_channels(

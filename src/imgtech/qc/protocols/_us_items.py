@@ -178,7 +178,7 @@ def us_items(scene: UsScene) -> Iterator[Item]:
     yield Item(name="shadows", unit="1", algorithm="us-strips-2, count-2", definition=AAPM,
                measure=lambda: _shadows(scene))  # fmt: skip
     if scene.has_repeat or scene.noise is not None:
-        yield Item(name="depth of penetration", unit="mm", algorithm="penetration-image-pair-1",
+        yield Item(name="depth of penetration", unit="mm", algorithm="penetration-image-pair-2",
                    definition=PENETRATION, measure=lambda: _penetration(scene))  # fmt: skip
 
 
@@ -391,13 +391,15 @@ def _penetration(scene: UsScene) -> Measurement:
         spacing_mm=scene.grid.spacing_mm,
         center_mm=(float(y[first] + (last - first - 1) / 2 * dy), 0.0),
     )
-    pictures = [_filled(image[part], scene.plain[part]) for image in scene.envelopes.images]
+    plain, images = scene.plain[part], [image[part] for image in scene.envelopes.images]
     if scene.noise is not None:
-        return penetration_depth(pictures[0], scene.noise[part], grid, window_mm=_WINDOW_MM)
-    return penetration_depth_by_correlation(pictures[0], pictures[1], grid, window_mm=_WINDOW_MM)
+        seen = np.sqrt(_filled(images[0] ** 2, plain))
+        return penetration_depth(seen, scene.noise[part], grid, window_mm=_WINDOW_MM)
+    one, two = (_filled(image, plain) for image in images)
+    return penetration_depth_by_correlation(one, two, grid, window_mm=_WINDOW_MM)
 
 
-def _filled(image: Floats, plain: Bools) -> Floats:
-    """Root mean square of the plain part of a row where a row is not plain, which leaves its sums right."""
-    mean = ((image**2) * plain).sum(axis=1) / np.maximum(plain.sum(axis=1), 1)
-    return np.where(plain, image, np.sqrt(mean)[:, None])
+def _filled(values: Floats, plain: Bools) -> Floats:
+    """Mean of the plain part of a row where a row is not plain, which leaves its sums right."""
+    mean = (values * plain).sum(axis=1) / np.maximum(plain.sum(axis=1), 1)
+    return np.where(plain, values, mean[:, None])

@@ -19,6 +19,7 @@ from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics.ultrasound import ElementLevels
 from imgtech.qc.protocols._flat_pictures import path
 from imgtech.qc.protocols._items import Item, measured
+from imgtech.qc.protocols._us_air_reach import FEWEST_LINES, reach_of_lines
 from imgtech.qc.protocols._us_items import shared_deviation
 from imgtech.qc.protocols._us_scale import us_envelopes
 from imgtech.qc.protocols.us_multipurpose import check_us
@@ -28,13 +29,12 @@ from imgtech.qc.uncertainty import correlated_mean
 Floats = npt.NDArray[np.float64]
 
 US_AIR_EDITIONS = ("2017",)
-_HORSSEN = Source(document="van Horssen et al., Ultrasound 25:229", edition="2017", verified=False)
+HORSSEN = Source(document="van Horssen et al., Ultrasound 25:229", edition="2017", verified=False)
 _SEGMENTS = 5
 _NEIGHBOURS = 10
 _BARE = 0.25
 _LINE_DB = 6.0
 _CLEAR_DB = 20.0
-_FEWEST_LINES = 4
 _ALIKE = 0.7
 _DB = 10 / math.log(10)
 
@@ -185,17 +185,17 @@ class _Air:
             _DB * np.log(means),
             _DB * np.array([m.uncertainty for m in parts]) / means,
             n_neighbours=_NEIGHBOURS,
-            definition=_HORSSEN,
+            definition=HORSSEN,
             algorithm="us-air-rows-2",
             even=True,
         )
 
     def check(self) -> None:
         """Refuse an image that does not show lines along the probe."""
-        if len(self.lines) < _FEWEST_LINES or self.clear_rows.sum() < 2 * _FEWEST_LINES:
+        if len(self.lines) < FEWEST_LINES or self.clear_rows.sum() < 2 * FEWEST_LINES:
             raise ValueError(
                 f"no reverberations were found: {len(self.lines)} lines stand out of the noise, "
-                f"{_FEWEST_LINES} at least must; is the probe in air and the depth enough?"
+                f"{FEWEST_LINES} at least must; is the probe in air and the depth enough?"
             )
         rows = np.log(np.maximum(self.image[: self.lines[-1] + 1] ** 2, 1e-300))
         usual = rows.mean(axis=1)
@@ -215,14 +215,14 @@ def _items(air: _Air, named: str, weak_db: float, dead_db: float) -> Iterator[It
             name=f"{name} {named}",
             unit="1",
             algorithm="us-air-rows-2, count-2",
-            definition=_HORSSEN,
+            definition=HORSSEN,
             measure=lambda t=threshold: air.elements.count_below(t),  # type: ignore[misc]
         )
     yield Item(
         name="non-uniformity",
         unit="dB",
         algorithm="us-air-halves-1",
-        definition=_HORSSEN,
+        definition=HORSSEN,
         measure=lambda: _unevenness(air),
     )
     for k in range(_SEGMENTS):
@@ -230,15 +230,15 @@ def _items(air: _Air, named: str, weak_db: float, dead_db: float) -> Iterator[It
             name=f"level of segment {k + 1}",
             unit="dB",
             algorithm="us-air-segment-1",
-            definition=_HORSSEN,
+            definition=HORSSEN,
             measure=lambda k=k: _segment(air, k),  # type: ignore[misc]
         )
     yield Item(
         name="depth of reverberations",
         unit="mm",
-        algorithm="us-air-lines-1",
-        definition=_HORSSEN,
-        measure=lambda: _reach(air),
+        algorithm="us-air-lines-2",
+        definition=HORSSEN,
+        measure=lambda: reach_of_lines(air.image, air.lines, air.grid, bare=_BARE, definition=HORSSEN),
     )
 
 
@@ -246,7 +246,7 @@ def _unevenness(air: _Air) -> Measurement:
     """Deviation of the columns' levels that every other line shares with the rest."""
     nearest = np.abs(np.subtract.outer(np.flatnonzero(air.clear_rows), air.lines)).argmin(axis=1)
     halves = [air.levels[nearest % 2 == turn].mean(axis=0) for turn in (0, 1)]
-    return shared_deviation(_DB * np.log(np.maximum(halves, 1e-12)), _HORSSEN, "us-air-halves-1")
+    return shared_deviation(_DB * np.log(np.maximum(halves, 1e-12)), HORSSEN, "us-air-halves-1")
 
 
 def _segment(air: _Air, k: int) -> Measurement:
@@ -265,56 +265,9 @@ def _segment(air: _Air, k: int) -> Measurement:
         value=_DB * math.log(float(part.mean() / whole.mean())),
         unit="dB",
         uncertainty=_DB * math.sqrt(max((1 - 2 * share) * spread[0] ** 2 + spread[1] ** 2, 0.0)),
-        definition=_HORSSEN,
+        definition=HORSSEN,
         algorithm="us-air-segment-1",
         details={"from (mm)": float(x[edges[k]]), "to (mm)": float(x[edges[k + 1] - 1])},
-    )
-
-
-def _reach(air: _Air) -> Measurement:
-    """Where a straight line through the decibels of the lines over depth falls to those of the noise."""
-    last = air.grid.shape[0] * (1 - _BARE)
-    if air.lines[-1] >= last:
-        raise ValueError(
-            "the lines must end above the lowest quarter of the picture, which tells the noise; "
-            "take more depth"
-        )
-    y, dy = air.grid.coordinates_mm[0], air.grid.spacing_mm[0]
-    depths, levels = [], []
-    for row in air.lines[(air.lines > 0) & (air.lines < air.profile.size - 1)]:
-        left, top, right = _DB * np.log(np.maximum(air.profile[row - 1 : row + 2] - air.noise, 1e-300))
-        bend = left - 2 * top + right
-        step = 0.5 * (left - right) / bend if bend < 0 else 0.0
-        depths.append(float(y[row] + step * dy))
-        levels.append(float(top - 0.25 * (left - right) * step))
-    z, level = np.array(depths), np.array(levels)
-    n = z.size
-    if n < _FEWEST_LINES:
-        raise ValueError(f"{_FEWEST_LINES} lines at least must stand out, got {n}")
-    # noise moves the decibels of a line by the inverse of its height
-    height = np.exp((level - _DB * math.log(air.noise)) / _DB)
-    weights = np.minimum(height, 100.0)
-    middle = float(weights @ z / weights.sum())
-    power = float(weights @ (z - middle) ** 2)
-    slope = float(weights @ ((z - middle) * level)) / power
-    mean = float(weights @ level / weights.sum())
-    if slope >= 0:
-        raise ValueError(f"the lines must fade with depth, got {slope:.2f} dB/mm")
-    rest = level - mean - slope * (z - middle)
-    square = float(weights @ rest**2) / (n - 2)
-    floor = correlated_mean(air.image[-max(round(_BARE * air.profile.size), 1) :] ** 2)
-    of_floor = _DB * floor.uncertainty / floor.value
-    depth = middle + (_DB * math.log(floor.value) - mean) / slope
-    spread = math.sqrt(square * (1 / weights.sum() + (depth - middle) ** 2 / power) + of_floor**2) / -slope
-    return Measurement(
-        name="depth of reverberations",
-        value=depth,
-        unit="mm",
-        uncertainty=spread,
-        definition=_HORSSEN,
-        algorithm="us-air-lines-1",
-        degrees_of_freedom=float(n - 2),
-        details={"lines": n, "fall (dB/mm)": -slope, "distance of lines (mm)": air.line_distance_mm},
     )
 
 
