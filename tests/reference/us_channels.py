@@ -194,9 +194,28 @@ def channel_truth(twin: UsTwin, place: Placement, noise_depth_mm: float) -> dict
         disk = power[away <= 0.7 * target.radius_mm]
         ring = power[(away > target.radius_mm + 1.4) & (away <= target.radius_mm + 4.0) & plain]
         truth[f"contrast {label}"] = 10 * math.log10(disk.mean() / ring.mean())
-        truth[f"CNR {label}"], truth[f"gCNR {label}"] = rayleigh_contrast(disk, ring)
+        truth[f"gCNR {label}"] = rayleigh_contrast(disk, ring)[1]
+        own = (target.amplitude**2 * spread.sum() / disk.mean(), spread.sum() / ring.mean())
+        truth[f"CNR {label}"] = cnr_of((disk, ring), own, DENSITY_PER_MM2 * cell_mm2(spread))
     truth["speckle SNR"] = speckle_snr_of(twin, place, floor)
     return truth
+
+
+def cell_mm2(spread: np.ndarray) -> float:
+    """Area (sum h^2)^2 / sum h^4 of the resolution cell."""
+    return float(spread.sum() ** 2 / (spread**2).sum() * AREA_MM2)
+
+
+def cnr_of(powers: tuple[np.ndarray, np.ndarray], shares: tuple[float, float], in_a_cell: float) -> float:
+    """CNR of two regions, whose echoes of their own scatterers are a share q of the power.
+
+    The mean square is the power; the square of the mean falls short of that of a Rayleigh envelope by q^2 / 8 of
+    the number of scatterers in a cell. What side lobes bring comes from many scatterers and is Rayleigh.
+    """
+    means, squares = zip(*(moments(power) for power in powers), strict=True)
+    means = [m * (1 - q**2 / (16 * in_a_cell)) for m, q in zip(means, shares, strict=True)]
+    noise = math.sqrt(sum(square - m**2 for square, m in zip(squares, means, strict=True)))
+    return abs(means[0] - means[1]) / noise
 
 
 def speckle_snr_of(twin: UsTwin, place: Placement, floor: np.ndarray) -> float:
@@ -209,7 +228,7 @@ def speckle_snr_of(twin: UsTwin, place: Placement, floor: np.ndarray) -> float:
     v, u, height, _ = twin.drawing.uniform_mm
     ((cy, cx),) = twin.places_mm([(v, u)], place)
     spread = response(float(cy), float(cx))
-    cell = spread.sum() ** 2 / (spread**2).sum() * AREA_MM2
+    cell = cell_mm2(spread)
     near = np.abs(GRID.coordinates_mm[0] - cy) <= height / 2
     tissue = DENSITY_PER_MM2 * AREA_MM2 * spread.sum()
     mean, square = moments(tissue + floor[near])

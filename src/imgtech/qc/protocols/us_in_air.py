@@ -36,6 +36,7 @@ _BARE = 0.25
 _LINE_DB = 6.0
 _CLEAR_DB = 20.0
 _ALIKE = 0.7
+_TRIALS = 200
 _DB = 10 / math.log(10)
 
 
@@ -46,6 +47,7 @@ def us_in_air(
     n_elements: int | None = None,
     weak_db: float = -3.0,
     dead_db: float = -9.0,
+    bright_db: float = 3.0,
     db_per_level: float | None = None,
 ) -> Report:
     """Measure the image of a clean probe in air.
@@ -65,13 +67,15 @@ def us_in_air(
     weak_db, dead_db : float, optional
         Levels against the neighbours below which an element is weak, and dead. A beam of several elements
         shows a dead one as a weak place.
+    bright_db : float, optional
+        Level above the median of the probe from which an element reverberates too much.
     db_per_level : float, optional
         Decibels of one grey level; must be given where the series holds grey levels.
 
     Returns
     -------
     Report
-        Dead and weak elements with their numbers, evenness of the elements, levels of five segments, and the
+        Dead, weak and bright elements with their numbers, evenness of the elements, levels of five segments, and the
         depth to which the lines reach; with a picture.
 
     Raises
@@ -100,6 +104,8 @@ def us_in_air(
     one_of("edition", edition, US_AIR_EDITIONS)
     if finite("dead_db", dead_db) >= finite("weak_db", weak_db) or weak_db >= 0:
         raise ValueError(f"dead_db must lie below weak_db and that below 0, got {dead_db} and {weak_db}")
+    if finite("bright_db", bright_db) <= 0:
+        raise ValueError(f"bright_db must be positive, got {bright_db}")
     check_us(series, [])
     whole = series.pixels[0]
     if db_per_level is None and (whole == np.rint(whole)).all() and whole.max() <= 255:
@@ -116,7 +122,7 @@ def us_in_air(
     return Report(
         protocol="us-in-air",
         edition=edition,
-        measurements=measured(_items(air, named, weak_db, dead_db)),
+        measurements=measured(_items(air, named, (dead_db, weak_db, bright_db))),
         subject={key.replace("_", " "): str(value) for key, value in series.tags.known().items()},
         pictures=(
             Picture(
@@ -209,7 +215,8 @@ class _Air:
             )
 
 
-def _items(air: _Air, named: str, weak_db: float, dead_db: float) -> Iterator[Item]:
+def _items(air: _Air, named: str, thresholds_db: tuple[float, float, float]) -> Iterator[Item]:
+    dead_db, weak_db, bright_db = thresholds_db
     for name, threshold in (("dead", dead_db), ("weak", weak_db)):
         yield Item(
             name=f"{name} {named}",
@@ -218,6 +225,13 @@ def _items(air: _Air, named: str, weak_db: float, dead_db: float) -> Iterator[It
             definition=HORSSEN,
             measure=lambda t=threshold: air.elements.count_below(t),  # type: ignore[misc]
         )
+    yield Item(
+        name=f"bright {named}",
+        unit="1",
+        algorithm="us-air-bright-1",
+        definition=HORSSEN,
+        measure=lambda: _bright(air.elements, bright_db, dead_db),
+    )
     yield Item(
         name="non-uniformity",
         unit="dB",
@@ -239,6 +253,26 @@ def _items(air: _Air, named: str, weak_db: float, dead_db: float) -> Iterator[It
         algorithm="us-air-lines-2",
         definition=HORSSEN,
         measure=lambda: reach_of_lines(air.image, air.lines, air.grid, bare=_BARE, definition=HORSSEN),
+    )
+
+
+def _bright(elements: ElementLevels, bright_db: float, dead_db: float) -> Measurement:
+    """Elements far above the median of the probe; where that is dead, they are what is left of it."""
+    levels = elements.level_db + elements.around_db
+    drawn = levels + elements.uncertainty_db * np.random.default_rng(20261127).standard_normal(
+        (_TRIALS, levels.size)
+    )
+    above, again = (v > np.median(v, axis=-1, keepdims=True) + bright_db for v in (levels, drawn))
+    if above.any() and np.median(levels[above]) > np.median(levels) - dead_db:
+        above, again = np.zeros_like(above), np.zeros_like(again)
+    n = int(above.sum())
+    return Measurement(
+        name="bright",
+        value=float(n),
+        uncertainty=math.sqrt(float(((again.sum(axis=1) - n) ** 2).mean())),
+        definition=HORSSEN,
+        algorithm="us-air-bright-1",
+        details={"which": ", ".join(str(k) for k in np.flatnonzero(above)), "above (dB)": bright_db},
     )
 
 
