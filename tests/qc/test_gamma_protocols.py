@@ -197,7 +197,7 @@ def test_a_head_without_bars_is_an_error_of_its_own() -> None:
     assert "no square of parallel bars" in report["pattern, image 1"].error
     assert report["FWHM all bars, image 2"].value == gamma_bars(bars)["FWHM all bars"].value
     assert not report.passed
-    with pytest.raises(ValueError, match="image 1: this is not an image of quadrant bars.*; image 2: "):
+    with pytest.raises(ValueError, match=r"image 1: this is not an image of quadrant bars.*; image 2: "):
         gamma_bars(dataclasses.replace(both, pixels=np.stack([flood, flood])))
     with pytest.raises(ValueError, match="1 to 8 images of bars, got 9"):
         gamma_bars(dataclasses.replace(bars, pixels=np.stack([flood] * 9), positions_mm=np.arange(9.0)))

@@ -67,7 +67,7 @@ def test_channel_data_through_the_beamformer_give_the_widths_of_the_wires_alone(
 
 
 def test_a_wrong_speed_of_sound_in_the_beamformer_shows_in_the_distances() -> None:
-    """Wires alone: delays of 1460 m/s where the sound has 1500 m/s shorten depths by the ratio, not widths."""
+    """Wires alone: delays of 1460 m/s where the sound has 1500 m/s shorten depths by the ratio."""
     twin, grid = UsTwin(axial_fwhm_mm=0.44, lateral_fwhm_mm=1.3, wire_db=24.0), us_channels.GRID
     place = Placement(center_mm=(1.3, -5.2), roll_rad=0.03)
     points = twin.scatterers(

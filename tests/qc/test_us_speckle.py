@@ -164,7 +164,10 @@ def test_penetration_is_where_echoes_sink_to_the_ratio(slope, depth, ratio):
 
 def test_penetration_of_few_speckle_cells_a_row_is_not_biased():
     """Of sixteen independent pixels a row the correlation of the row itself reads 0.6 mm too shallow."""
-    grid, rng = ImageGrid(shape=(2000, 16), spacing_mm=(0.02, 0.26), center_mm=(45.0, 1.0)), np.random.default_rng(1)
+    grid, rng = (
+        ImageGrid(shape=(2000, 16), spacing_mm=(0.02, 0.26), center_mm=(45.0, 1.0)),
+        np.random.default_rng(1),
+    )
     fade = 10 ** (0.6 * (46.3 - grid.coordinates_mm[0]) / 20)[:, None]
     found = []
     for _ in range(12):

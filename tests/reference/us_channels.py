@@ -124,7 +124,10 @@ def penetration_mm(noise_depth_mm: float) -> float:
     To the sides the probe ends before the aperture does: there the tissue is darker.
     """
     y, x = GRID.coordinates_mm
-    places, depths = np.array([0.0, 15.0, 19.0, 22.0, 24.0, 26.0]), noise_depth_mm + np.array([-6.0, 0.0, 6.0])
+    places, depths = (
+        np.array([0.0, 15.0, 19.0, 22.0, 24.0, 26.0]),
+        noise_depth_mm + np.array([-6.0, 0.0, 6.0]),
+    )
     ratios = []
     for depth in depths:
         across = [tissue_power(float(depth), float(u)) for u in places]
@@ -209,8 +212,8 @@ def cell_mm2(spread: np.ndarray) -> float:
 def cnr_of(powers: tuple[np.ndarray, np.ndarray], shares: tuple[float, float], in_a_cell: float) -> float:
     """CNR of two regions, whose echoes of their own scatterers are a share q of the power.
 
-    The mean square is the power; the square of the mean falls short of that of a Rayleigh envelope by q^2 / 8 of
-    the number of scatterers in a cell. What side lobes bring comes from many scatterers and is Rayleigh.
+    The mean square is the power; the square of the mean falls short of that of a Rayleigh envelope by
+    q^2 / 8 of the number of scatterers in a cell. What side lobes bring comes from many and is Rayleigh.
     """
     means, squares = zip(*(moments(power) for power in powers), strict=True)
     means = [m * (1 - q**2 / (16 * in_a_cell)) for m, q in zip(means, shares, strict=True)]

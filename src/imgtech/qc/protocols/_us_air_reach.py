@@ -106,7 +106,9 @@ class _Fall:
         return self.square * (1 / self.weight + (depth_mm - self.middle) ** 2 / self.power)
 
 
-def _share_of_peak(excess: Floats, fit: _Fall, lines: npt.NDArray[np.intp], period: int) -> tuple[float, float]:
+def _share_of_peak(
+    excess: Floats, fit: _Fall, lines: npt.NDArray[np.intp], period: int
+) -> tuple[float, float]:
     """Mean of a period over what the fall makes of its rows, and its standard uncertainty."""
     half = period // 2
     shares = []

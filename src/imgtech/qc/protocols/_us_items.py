@@ -56,6 +56,7 @@ _MOST_WHITE = 4
 _WHITE = 255
 SHADOW_DB = -3.0
 _NEIGHBOURS = 10
+_STRAIGHT = 0.95
 _DB = 10 / math.log(10)
 
 
@@ -70,6 +71,24 @@ class UsScene:
     phantom_speed_m_s: float
     has_repeat: bool
     noise: Floats | None
+
+    @cached_property
+    def sector(self) -> bool:
+        """Whether the picture grows wider with depth: beams that fan out do not run along its columns."""
+        wide = self.envelopes.seen.sum(axis=1)
+        wide = wide[wide > 0]
+        if wide.size < 3:
+            return False
+        top, middle, _ = (float(np.median(part)) for part in np.array_split(wide, 3))
+        return top < _STRAIGHT * middle
+
+    def need_columns(self) -> None:
+        """Refuse what is measured along columns or rows where the beams fan out."""
+        if self.sector:
+            raise ValueError(
+                "the beams must run along the columns, but the picture is a sector; give the image of the "
+                "beams side by side, as before scan conversion"
+            )
 
     @cached_property
     def fault_of_scale(self) -> str:
@@ -311,6 +330,7 @@ def _strips(scene: UsScene) -> list[_Strip]:
 
     The halves take turns every 5 mm of depth.
     """
+    scene.need_columns()
     power = scene.image**2
     plain = scene.plain & (scene.plain.mean(axis=1) > 0.2)[:, None]
     mean = (power * plain).sum(axis=1) / np.maximum(plain.sum(axis=1), 1)
@@ -382,6 +402,7 @@ def _shadows(scene: UsScene) -> Measurement:
 
 
 def _penetration(scene: UsScene) -> Measurement:
+    scene.need_columns()
     rows = scene.plain.mean(axis=1) > 0.2
     first, last = int(np.argmax(rows)), len(rows) - int(np.argmax(rows[::-1]))
     y, dy = scene.grid.coordinates_mm[0], scene.grid.spacing_mm[0]

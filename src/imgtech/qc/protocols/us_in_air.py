@@ -22,7 +22,7 @@ from imgtech.qc.protocols._items import Item, measured
 from imgtech.qc.protocols._us_air_reach import FEWEST_LINES, reach_of_lines
 from imgtech.qc.protocols._us_items import shared_deviation
 from imgtech.qc.protocols._us_scale import us_envelopes
-from imgtech.qc.protocols.us_multipurpose import check_us
+from imgtech.qc.protocols.us_multipurpose import check_us, one_frame
 from imgtech.qc.report import Outline, Picture, Report
 from imgtech.qc.uncertainty import correlated_mean
 
@@ -49,6 +49,7 @@ def us_in_air(
     dead_db: float = -9.0,
     bright_db: float = 3.0,
     db_per_level: float | None = None,
+    frame: int | None = None,
 ) -> Report:
     """Measure the image of a clean probe in air.
 
@@ -71,12 +72,14 @@ def us_in_air(
         Level above the median of the probe from which an element reverberates too much.
     db_per_level : float, optional
         Decibels of one grey level; must be given where the series holds grey levels.
+    frame : int, optional
+        Which frame of a cine, counted from 0.
 
     Returns
     -------
     Report
-        Dead, weak and bright elements with their numbers, evenness of the elements, levels of five segments, and the
-        depth to which the lines reach; with a picture.
+        Dead, weak and bright elements with their numbers, evenness of the elements, levels of five segments,
+        and the depth to which the lines reach; with a picture.
 
     Raises
     ------
@@ -106,6 +109,7 @@ def us_in_air(
         raise ValueError(f"dead_db must lie below weak_db and that below 0, got {dead_db} and {weak_db}")
     if finite("bright_db", bright_db) <= 0:
         raise ValueError(f"bright_db must be positive, got {bright_db}")
+    series = one_frame(series, frame)
     check_us(series, [])
     whole = series.pixels[0]
     if db_per_level is None and (whole == np.rint(whole)).all() and whole.max() <= 255:
@@ -201,7 +205,8 @@ class _Air:
         if len(self.lines) < FEWEST_LINES or self.clear_rows.sum() < 2 * FEWEST_LINES:
             raise ValueError(
                 f"no reverberations were found: {len(self.lines)} lines stand out of the noise, "
-                f"{FEWEST_LINES} at least must; is the probe in air and the depth enough?"
+                f"{FEWEST_LINES} at least must; is the probe in air and the depth enough, "
+                "and the picture of a convex probe from before scan conversion?"
             )
         rows = np.log(np.maximum(self.image[: self.lines[-1] + 1] ** 2, 1e-300))
         usual = rows.mean(axis=1)

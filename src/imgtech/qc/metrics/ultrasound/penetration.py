@@ -123,8 +123,9 @@ def penetration_depth_by_correlation(
     .. math:: \rho = \frac{F(\kappa^2) - 1}{4 / \pi - 1}, \qquad \kappa = \frac{S}{S + N}, \qquad
               F(m) = {}_2F_1(-\tfrac12, -\tfrac12; 1; m),
 
-    and the ratio of amplitudes :math:`\sqrt{(S+N)/N}` is ``ratio`` at :math:`\kappa = 1 - 1/\mathrm{ratio}^2`:
-    0.49 for 1.4. No image of the noise is needed, and none of its changes with the load of the probe enter.
+    and the ratio of amplitudes :math:`\sqrt{(S+N)/N}` is ``ratio`` at
+    :math:`\kappa = 1 - 1/\mathrm{ratio}^2`: 0.49 for 1.4. No image of the noise is needed,
+    and none of its changes with the load of the probe enter.
 
     S/N falls by a constant number of decibels a millimetre within ``window_mm`` of the depth. Its level and
     fall solve :math:`\sum_z \rho'(z)\,(c_z - \rho(z)\,v_z) = 0` for the sums of squares and products c and v
