@@ -15,6 +15,7 @@ from imgtech.geometry import ImageGrid
 from imgtech.io import read_series, series_from_grid, write_us_image
 from imgtech.phantoms.twins import Placement, UsTwin
 from imgtech.qc.protocols import us_in_air, us_multipurpose
+from imgtech.qc.protocols._us_scale import cropped, us_envelopes
 from reference.us_sectors import Fan, sector_levels
 from reference.us_twins import grey, us_truth
 
@@ -83,6 +84,27 @@ def test_what_a_scanner_writes_around_the_picture_changes_nothing(
         # the rim of the frame and that of the picture keep other pixels out, and strips begin elsewhere
         room = (2.0 if "uniformity" in m.name else 0.3) * (m.uncertainty or 0.0)
         assert report[m.name].value == pytest.approx(m.value, abs=max(room, 1e-6)), m.name
+
+
+def test_the_picture_keeps_its_places_without_the_frame(levels) -> None:
+    frame = framed(levels, (480, 640))
+    whole = ImageGrid(shape=frame.shape, spacing_mm=SPACING, center_mm=(31.0, 7.3))
+    envelopes = us_envelopes(series_from_grid(frame, whole, modality="US"), [], 70 / 255)
+    picture = cropped(envelopes)
+    assert picture.grid.shape < whole.shape
+    assert picture.seen.any(axis=0).all()
+    y, x = picture.grid.coordinates_mm
+    rows, columns = (
+        np.searchsorted(c, [v[0] - 1e-6, v[-1] + 1e-6])
+        for c, v in zip(whole.coordinates_mm, (y, x), strict=True)
+    )
+    assert (picture.images[0] == envelopes.images[0][slice(*rows), slice(*columns)]).all()
+    # half a millimetre at the rim and what the picture shares with letters aside
+    corner = [c[k] for c, k in zip(whole.coordinates_mm, CORNER, strict=True)]
+    assert (y[0], x[0]) == pytest.approx([c + 0.5 for c in corner], abs=0.5)
+    assert picture.grid.shape == pytest.approx(
+        [n - 1.0 / d for n, d in zip(SIZE, SPACING, strict=True)], abs=4
+    )
 
 
 def test_a_sector_gives_distances_and_refuses_what_is_counted_along_columns() -> None:
