@@ -173,6 +173,17 @@ def test_what_is_left_of_a_dead_probe_is_not_bright() -> None:
     assert report["dead elements"].value == 90
 
 
+def test_the_noise_of_dead_elements_is_not_taken_for_their_level() -> None:
+    """Of the last segment 1.6 elements of 25.6 are left: noise lifted it by 0.1 dB."""
+    twin = UsAirTwin(level_db=50.0, gains_db=dict.fromkeys(range(104, 128), -90.0), beam_mm=0.12)
+    power = twin.gain(GRID.coordinates_mm[1]) ** 2
+    truth = 10 * math.log10(power[np.rint(0.8 * power.size).astype(int) :].mean() / power.mean())
+    found = [report_of(twin, seed=seed + 70, n_elements=128)["level of segment 5"] for seed in range(4)]
+    off, spread = np.mean([m.value for m in found]) - truth, np.mean([m.uncertainty for m in found])
+    assert abs(off) < 1.5 * spread
+    assert spread < 0.1
+
+
 def test_faint_lines_below_the_last_one_seen_do_not_count_as_noise() -> None:
     """Lines of 62 dB that fall by 2.5 dB/mm reach 24.8 mm, into the quarter that tells the noise."""
     twin = UsAirTwin(level_db=62.0, fall_db_per_mm=2.5)

@@ -186,6 +186,12 @@ class _Air:
         return np.asarray(power / np.median(power, axis=1, keepdims=True))
 
     @cached_property
+    def clean_levels(self) -> Floats:
+        """The same with the power of the noise taken off, which lifts dead elements and so all means."""
+        power = self.image[self.clear_rows] ** 2
+        return np.asarray((power - self.noise) / (np.median(power, axis=1, keepdims=True) - self.noise))
+
+    @cached_property
     def elements(self) -> ElementLevels:
         """Levels of the elements against their neighbours."""
         edges = np.rint(np.linspace(0, self.grid.shape[1], self.n + 1)).astype(int)
@@ -248,7 +254,7 @@ def _items(air: _Air, named: str, thresholds_db: tuple[float, float, float]) -> 
         yield Item(
             name=f"level of segment {k + 1}",
             unit="dB",
-            algorithm="us-air-segment-1",
+            algorithm="us-air-segment-2",
             definition=HORSSEN,
             measure=lambda k=k: _segment(air, k),  # type: ignore[misc]
         )
@@ -291,7 +297,7 @@ def _unevenness(air: _Air) -> Measurement:
 def _segment(air: _Air, k: int) -> Measurement:
     """Mean power of a fifth of the columns against that of all; its uncertainty is that of the noise."""
     edges = np.rint(np.linspace(0, air.grid.shape[1], _SEGMENTS + 1)).astype(int)
-    part, whole = air.levels[:, edges[k] : edges[k + 1]], air.levels
+    part, whole = air.clean_levels[:, edges[k] : edges[k + 1]], air.clean_levels
     rest = part - part.mean(axis=0)
     spread = [
         correlated_mean(values).uncertainty / float(level.mean())
@@ -305,7 +311,7 @@ def _segment(air: _Air, k: int) -> Measurement:
         unit="dB",
         uncertainty=_DB * math.sqrt(max((1 - 2 * share) * spread[0] ** 2 + spread[1] ** 2, 0.0)),
         definition=HORSSEN,
-        algorithm="us-air-segment-1",
+        algorithm="us-air-segment-2",
         details={"from (mm)": float(x[edges[k]]), "to (mm)": float(x[edges[k + 1] - 1])},
     )
 
