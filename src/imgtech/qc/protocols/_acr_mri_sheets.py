@@ -1,8 +1,8 @@
 """Slices 8 to 11 of an ACR MRI phantom: how many spokes of low contrast stand out of the noise.
 
 Every slice is described by a polynomial of eighth order and the thirty disks of its drawing, fitted at once
-with the disks of the sheets before and behind it: the slice profile does not end at the slice, and what reaches
-to the next sheet shows its disks, bright or dark, where no disk of this one is.
+with the disks of the sheets before and behind it: the slice profile does not end at the slice, and what
+reaches to the next sheet shows its disks, bright or dark, where no disk of this one is.
 What is left is noise as it is in this image, correlated or not, with the ringing of the edges. The same
 matched filter that measures a disk is run over it, and its standard deviation, in a ring of 6 mm width
 around each of the three circles of disks, is the uncertainty of that disk. A disk is seen where its contrast
