@@ -165,7 +165,7 @@ def test_bars_give_the_mtf_of_the_closed_form_at_all_frequencies(rng, angle: flo
 
 
 def test_intervals_of_bars_that_only_noise_shows_hold_zero() -> None:
-    """Of 400 images of noise without bars, with a lower and an upper group of them, 93 to 99 in 100 hold 0."""
+    """Two groups of noise without bars, 200 times: at least 93 of 100 intervals reach down to 0."""
     rng, held = np.random.default_rng(21), []
     contrast = measured(8.0, 0.1)
     bars, plain = np.zeros((32, 90)), np.zeros((32, 90))
@@ -173,7 +173,7 @@ def test_intervals_of_bars_that_only_noise_shows_hold_zero() -> None:
     for _ in range(200):
         groups = [bar_modulation(rng.standard_normal(bars.shape), bars, plain) for _ in range(2)]
         curve = droege_morin_mtf([0.5, 0.9], groups, contrast)
-        held += [m.value <= m.interval(0.95)[1] and m.interval(0.95)[0] <= 0 for m in groups]
+        held += [m.interval(0.95)[0] <= 0 for m in groups]
         held += list(curve.values[1:] <= 1.96 * curve.uncertainties[1:])
     assert 0.93 <= np.mean(held) <= 0.995
 
