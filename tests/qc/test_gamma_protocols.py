@@ -102,6 +102,13 @@ def test_a_dead_photomultiplier_is_found_where_it_is() -> None:
     assert [float(v) for v in numbers] == pytest.approx([-110.0, 60.0], abs=14.0)
 
 
+def test_a_flood_that_ran_over_is_refused() -> None:
+    series, _ = drawn_flood(np.random.default_rng(3), 500.0)
+    top = np.percentile(series.pixels[series.pixels > 0], 70)
+    with pytest.raises(ValueError, match=r"clipped: \d+ % of the field of image 1 of 1"):
+        gamma_flood(dataclasses.replace(series, pixels=np.minimum(series.pixels, top)))
+
+
 def test_every_detector_of_a_series_is_measured_by_itself() -> None:
     rng = np.random.default_rng(6)
     both = [rng.poisson(gamma_field(FLOOD_GRID, counts=900.0, slope=s)) for s in ((0.0, 0.0), (0.0, 0.06))]

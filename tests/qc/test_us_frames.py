@@ -107,19 +107,22 @@ def test_the_picture_keeps_its_places_without_the_frame(levels) -> None:
     )
 
 
-def test_a_sector_gives_distances_and_refuses_what_is_counted_along_columns() -> None:
-    fan = Fan(half_angle_rad=math.radians(25.0), depth_mm=72.0)
-    levels, grid = sector_levels(TWIN, PLACE, np.random.default_rng(3), fan=fan, spacing_mm=0.12)
+def test_a_sector_is_measured_and_what_is_counted_along_columns_refused() -> None:
+    fan = Fan(half_angle_rad=math.radians(25.0), depth_mm=72.0, n_beams=700, step_mm=0.05)
+    levels, grid = sector_levels(TWIN, PLACE, np.random.default_rng(1), fan=fan, spacing_mm=0.12)
     assert (levels[0, 0], levels[-1, -1]) == (0, 0)
     series = series_from_grid(levels, grid, modality="US")
     report = us_multipurpose(series, repeat=series, **TOLD)
-    truth = us_truth(TWIN, PLACE, 1540.0, grid)
-    for name in ("roll", "vertical distance error", "horizontal distance error at 20 mm"):
-        assert abs(report[name].value - truth[name]) < 3.5 * report[name].uncertainty, name
-        assert report[name].uncertainty < 0.2
-    for name in ("gCNR cyst 1", "gCNR target 2 (+6 dB)"):
-        assert abs(report[name].value - truth[name]) < 3 * report[name].uncertainty, name
-    for name in ("lateral non-uniformity", "shadows", "depth of penetration"):
+    refused = ("lateral non-uniformity", "shadows", "depth of penetration")
+    off = {}
+    for name, value in us_truth(TWIN, PLACE, 1540.0, grid).items():
+        if name not in refused:
+            low, high = report[name].interval(0.95)
+            off[name] = (report[name].value - value) / ((high - low) / 2)
+    assert len(off) == 35
+    assert np.mean([abs(a) <= 1 for a in off.values()]) > 0.8, off
+    assert max(abs(a) for a in off.values()) < 2, off
+    for name in refused:
         assert "the picture is a sector; give the image of the beams side by side" in report[name].error
     assert any("the picture is a sector" in note for note in report.notes)
     with pytest.raises(ValueError, match="picture of a convex probe from before scan conversion"):
