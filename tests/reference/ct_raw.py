@@ -36,8 +36,8 @@ def fan_sinogram(phantom: Phantom, beam: FanBeam = BEAM) -> np.ndarray:
     """Mean over every channel by three points of Gauss and Legendre; shapes only on the channels they hit.
 
     Its views are as many as the finest bars need at their distance from the axis, ``4 pi r f``: with fewer,
-    what the sinogram does not hold comes back as other frequencies. The corner of a pattern of 1.2 pairs a mm
-    lies up to 70 + 10.6 + 28.3 mm from the axis, which is 1640 views; with 1160 it showed a modulation of 0.008.
+    what the sinogram does not hold comes back as other frequencies. The corner of a pattern of 1.2 pairs a
+    mm lies up to 70 + 10.6 + 28.3 mm from the axis, which is 1640 views; with 1160 it showed 0.008.
     """
     out = np.zeros(beam.shape)
     middle = beam.fan_angles_rad(beam.channels_mm)
