@@ -30,11 +30,11 @@ def _failed(report: Report) -> set[str]:
 
 
 def test_a_gradient_two_percent_off_lengthens_one_axis_alone() -> None:
-    """The pixels are 0.951 mm high and the files say 0.97."""
+    """The pixels are 0.951 mm high and the files say 0.97; diagonals end on the limit, at 192 mm."""
     true = dataclasses.replace(SCAN, grid=ImageGrid(shape=(276, 283), spacing_mm=(0.97 / 1.02, 0.97)))
     series = true.series(acr_mri("large"), np.random.default_rng(4))
     report = acr_mri_large(dataclasses.replace(series, spacing_mm=(0.97, 0.97)), edition="2015")
-    assert {m for m in _failed(report) if "diameter" in m} == {
+    assert {m for m in _failed(report) if "vertical" in m or "horizontal" in m} == {
         "diameter slice 1 vertical",
         "diameter slice 5 vertical",
     }
@@ -80,7 +80,7 @@ def _pair(first: MrScan, second: MrScan) -> Report:
 def test_a_pair_that_is_not_a_pair_is_named() -> None:
     good = _pair(BOTTLE, BOTTLE)
     assert good.notes == ()
-    ghost = dataclasses.replace(BOTTLE, ghost=0.03)
+    ghost = dataclasses.replace(BOTTLE, ghost=-0.03j)  # in phase with the object, where it counts most
     both = _pair(ghost, ghost)  # the same in both scans cancels
     assert abs(both["SNR of two images"].value / good["SNR of two images"].value - 1) < 0.05
     assert both.notes == ()
