@@ -253,7 +253,11 @@ def test_ringing_folded_up_before_a_filter_counts_in_the_diameter(kernel: str) -
     image = disk_from_kspace((4.2, -6.3), 44.7) - 7.0
     rims = []
     for pixels in (np.abs(image), image):
-        smooth = ndimage.gaussian_filter(pixels, 1.0) if kernel == "Gaussian" else ndimage.uniform_filter(pixels, 3)
+        smooth = (
+            ndimage.gaussian_filter(pixels, 1.0)
+            if kernel == "Gaussian"
+            else ndimage.uniform_filter(pixels, 3)
+        )
         rims.append(disk_rim(np.abs(smooth), GRID, center_mm=(3.0, -5.0), radius_mm=45.0, magnitude=True))
     folded, plain = (rim.radius_mm - 44.7 for rim in rims)
     assert folded > 0.04
