@@ -110,7 +110,7 @@ def _unlike(image: Floats, second: Floats, series: Series, found: MrObject, insi
 
 
 def _of_squares(difference: Floats, inside: Floats, n: int) -> float:
-    """Standard deviation that the means of whole squares have, times their width: that of a pixel if white."""
+    """Standard deviation of the means of whole squares, times their width: that of a pixel if white."""
     ny, nx = (m // n * n for m in difference.shape)
 
     def sums(a: Floats) -> Floats:
