@@ -11,6 +11,7 @@ from flat_drawings import draw_flat
 from mr_drawings import draw_mr_phantoms
 from phantom_drawings import draw_phantoms
 from results import write_tables
+from site_drawing import draw_site
 from us_drawings import draw_ultrasound
 
 project = "imgtech"
@@ -68,5 +69,6 @@ draw_beams(HERE / "_static" / "drawings")
 draw_phantoms(HERE / "_static" / "drawings")
 draw_mr_phantoms(HERE / "_static" / "drawings")
 draw_flat(HERE / "_static" / "drawings")
+draw_site(HERE / "_static" / "drawings")
 draw_ultrasound(HERE / "_static" / "drawings")
 write_tables(HERE.parent / "benchmarks" / "results", HERE / "_static" / "tables")

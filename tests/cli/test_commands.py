@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -55,6 +57,24 @@ def test_version_is_that_of_the_package():
     result = call("--version")
     assert result.exit_code == 0
     assert result.stdout.strip() == f"imgtech {imgtech.__version__}"
+
+
+def test_what_is_measured_and_not_rated_is_no_pass(monkeypatch):
+    report = report_of(5.0, 6.5)
+    hearsay = Limit(lower=4.3, upper=5.7, source=dataclasses.replace(GUIDE, verified=False))
+    items = tuple(dataclasses.replace(m, limit=hearsay) for m in report.measurements)
+    monkeypatch.setattr(qc_command, "run", lambda *_, **__: dataclasses.replace(report, measurements=items))
+    result = call("qc", "acr-mri-large", "folder")
+    assert result.exit_code == 3
+    text = " ".join(result.stdout.split())
+    assert "verdict: unrated 0 of 2 items rated 2 not rated: limit unverified; confirm it with" in text
+    assert "pass" not in text.replace("--limits-confirmed-by or choose", "")
+
+
+def test_a_confirmation_needs_a_name():
+    result = call("qc", "acr-mri-large", "folder", "--limits-confirmed-by", " ")
+    assert result.exit_code == 2
+    assert "limits_confirmed_by must be the name of a person, got ' '" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -358,9 +378,11 @@ def test_recon_us_reads_full_matrices_and_beamformed_lines(data, tmp_path):
 
 
 def test_qc_of_a_real_phantom_is_complete(data, tmp_path):
-    result = call("qc", "acr-mri-large", data("mr_acr/Siemens"), "--html", tmp_path / "a.html")
+    confirmed = ("--limits-confirmed-by", "A. Physicist")
+    result = call("qc", "acr-mri-large", data("mr_acr/Siemens"), "--html", tmp_path / "a.html", *confirmed)
     assert result.exit_code in (0, 1)
     page = (tmp_path / "a.html").read_text()
+    assert len(re.findall(r"confirmed by A. Physicist on \d{4}-\d\d-\d\d, not read by imgtech", page)) == 14
     assert "slice thickness" in page
     assert "data:image/png;base64," in page
     assert "http" not in page

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from scipy import ndimage
 
 from imgtech import qc
 from imgtech.io import read_series, write_series
 from imgtech.phantoms.twins import Placement, four_slits, gamma_counts, gamma_field, quadrant_bars
 from imgtech.qc import Verdict
+from imgtech.qc.limits import confirm_limits
 from imgtech.qc.protocols import gamma_bars, gamma_flood
 from reference.nm_twins import (
     BAR_GRID,
@@ -33,7 +36,7 @@ def _away(report, truth, period=90.0) -> dict[str, float]:
         assert m.error is None, (name, m.error)
         low, high = m.interval(0.95)
         off = m.value - value
-        off = (off + period / 2) % period - period / 2 if name == "angle of the bars" else off
+        off = (off + period / 2) % period - period / 2 if name.startswith("angle of the bars") else off
         out[name] = off / ((high - low) / 2)
     return out
 
@@ -82,8 +85,8 @@ def test_a_flood_reads_its_truth_once_noise_is_off() -> None:
     assert max(abs(a) for a in away.values()) < 1.3, away
     raw, clean = (report[f"integral uniformity UFOV{s}"] for s in ("", ", noise taken off"))
     assert raw.value > clean.value
-    assert report["counts of a pixel in the middle"].verdict is Verdict.PASS
-    few = gamma_flood(drawn_flood(np.random.default_rng(3), 500.0)[0])
+    assert confirm_limits(report, "A. P.")["counts of a pixel in the middle"].verdict is Verdict.PASS
+    few = confirm_limits(gamma_flood(drawn_flood(np.random.default_rng(3), 500.0)[0]), "A. P.")
     assert few["counts of a pixel in the middle"].verdict is Verdict.FAIL
 
 
@@ -97,6 +100,13 @@ def test_a_dead_photomultiplier_is_found_where_it_is() -> None:
     note = next(n for n in report.notes if "lowest" in n)
     numbers = note.split("lowest at ")[1].replace("x = ", "").replace("y = ", "").split(" mm")[0].split(",")
     assert [float(v) for v in numbers] == pytest.approx([-110.0, 60.0], abs=14.0)
+
+
+def test_a_flood_that_ran_over_is_refused() -> None:
+    series, _ = drawn_flood(np.random.default_rng(3), 500.0)
+    top = np.percentile(series.pixels[series.pixels > 0], 70)
+    with pytest.raises(ValueError, match=r"clipped: \d+ % of the field of image 1 of 1"):
+        gamma_flood(dataclasses.replace(series, pixels=np.minimum(series.pixels, top)))
 
 
 def test_every_detector_of_a_series_is_measured_by_itself() -> None:
@@ -152,6 +162,53 @@ def test_a_twin_names_the_argument_that_is_wrong(make, rule: str) -> None:
 
 def _counts(field: np.ndarray) -> np.ndarray:
     return gamma_counts(None, BAR_GRID, field, fwhm_mm=3.0, rng=np.random.default_rng(1))
+
+
+def _two_heads(one, other, file: Path) -> Path:
+    """Static frames of both detectors in one file, as a camera with two heads writes them."""
+    source = write_series(one, file.parent / "head", step=1.0)[0]
+    out = dcmread(source)
+    counts = np.concatenate([one.pixels, other.pixels]).astype(np.uint16)
+    out.NumberOfFrames, out.NumberOfDetectors, out.DetectorVector = 2, 2, [1, 2]
+    out.EnergyWindowVector, out.NumberOfEnergyWindows = [1, 1], 1
+    out.FrameIncrementPointer = [0x00540010, 0x00540020]
+    out.RescaleSlope, out.RescaleIntercept = 1, 0
+    out.PixelRepresentation, out.BitsAllocated, out.BitsStored, out.HighBit = 0, 16, 16, 15
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient"):
+        if keyword in out:
+            delattr(out, keyword)
+    out.PixelData = counts.tobytes()
+    out.save_as(file)
+    return file
+
+
+def test_both_heads_of_a_camera_are_measured_by_themselves(tmp_path) -> None:
+    rng = np.random.default_rng(14)
+    (sharp, first), (other, second) = (drawn_bars(rng, 40.0) for _ in range(2))
+    report = qc.run(_two_heads(sharp, other, tmp_path / "both.dcm"), protocol="gamma-bars")
+    assert len(report.pictures) == 2
+    for number, (series, truth) in enumerate(((sharp, first), (other, second)), 1):
+        away = _away(report, {f"{name}, image {number}": value for name, value in truth.items()})
+        assert len(away) == len(report.measurements) / 2
+        assert max(abs(a) for a in away.values()) < 2.5, away
+        alone = gamma_bars(series)
+        for m in alone.measurements:
+            assert report[f"{m.name}, image {number}"].value == pytest.approx(m.value, rel=1e-6), m.name
+
+
+def test_a_head_without_bars_is_an_error_of_its_own() -> None:
+    rng = np.random.default_rng(15)
+    bars, _ = drawn_bars(rng, 40.0)
+    flood = rng.poisson(gamma_field(BAR_GRID, counts=40.0)).astype(float)
+    both = dataclasses.replace(bars, pixels=np.stack([flood, bars.pixels[0]]), positions_mm=np.arange(2.0))
+    report = gamma_bars(both)
+    assert "no square of parallel bars" in report["pattern, image 1"].error
+    assert report["FWHM all bars, image 2"].value == gamma_bars(bars)["FWHM all bars"].value
+    assert not report.passed
+    with pytest.raises(ValueError, match=r"image 1: this is not an image of quadrant bars.*; image 2: "):
+        gamma_bars(dataclasses.replace(both, pixels=np.stack([flood, flood])))
+    with pytest.raises(ValueError, match="1 to 8 images of bars, got 9"):
+        gamma_bars(dataclasses.replace(bars, pixels=np.stack([flood] * 9), positions_mm=np.arange(9.0)))
 
 
 def test_a_twin_goes_through_dicom(tmp_path) -> None:

@@ -119,7 +119,10 @@ def test_report_writes_json_that_reads_back():
     report = Report(protocol="test", edition="2022", measurements=(item, broken()), subject={"station": "Ä"})
     record = json.loads(report.to_json())
     first, second = record["measurements"]
-    assert first["limit"] == {"lower": None, "upper": 5.7, "source": "A guide, 2022, 4.1", "verified": True}
+    assert first["limit"] == {
+        "lower": None, "upper": 5.7, "source": "A guide, 2022, 4.1", "verified": True,
+        "advisory": False, "confirmed_by": None, "confirmed_on": None,
+    }  # fmt: skip
     assert first["details"] == {"left": 2.5}
     assert first["interval_95"] == pytest.approx(list(item.interval(0.95)))
     assert second["value"] is None

@@ -86,6 +86,7 @@ def test_page_holds_every_measurement_with_its_uncertainty_limit_verdict_and_sou
         "4.3 to 5.7",
         "<= 4",
         "House rule, 2024 (unverified)",
+        "not rated: limit unverified; confirm it with --limits-confirmed-by or choose another edition",
         "ACR Large Phantom Guidance, 2018, Section 3.2",
         "thickness-1",
         "length-1",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
-PASSED, FAILED, NOT_MEASURED = 0, 1, 2
+PASSED, FAILED, NOT_MEASURED, NOT_RATED = 0, 1, 2, 3
 
 
 @contextmanager

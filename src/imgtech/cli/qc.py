@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from imgtech.cli._exit import FAILED, NOT_MEASURED, PASSED, one_sentence
+from imgtech.cli._exit import FAILED, NOT_MEASURED, NOT_RATED, PASSED, one_sentence
 from imgtech.io.atomic import write_text
 from imgtech.qc import Measurement, Report, Verdict, list_decision_rules, list_protocols, run
 from imgtech.report import format_measurement, save_html
@@ -40,6 +40,12 @@ def qc(
     baselines: Annotated[
         Path | None, typer.Option(help="TOML or JSON file with the site's own limits.")
     ] = None,
+    limits_confirmed_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Who has found the unverified limits in their documents; they rate then."
+        ),
+    ] = None,
     repeat: Annotated[
         Path | None, typer.Option(help="The same scan once more, where the protocol takes noise from two.")
     ] = None,
@@ -59,7 +65,10 @@ def qc(
     html_path: Annotated[Path | None, typer.Option("--html", help="Write the report as a page.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="List protocols and decision rules.")] = False,
 ) -> None:
-    """Measure a phantom and rate it. Exit code 0: no item failed, 1: one failed, 2: not measured."""
+    """Measure a phantom and rate it.
+
+    Exit code 0: every rated item is accepted, 1: one failed, 2: not measured, 3: measured, nothing rated.
+    """
     with one_sentence():
         if list_all:
             for name, editions in list_protocols().items():
@@ -77,6 +86,7 @@ def qc(
             echo_time_ms=echo_time_ms,
             decision_rule=decision_rule,
             baselines=baselines,
+            limits_confirmed_by=limits_confirmed_by,
             repeat=repeat,
             localizer=localizer,
             settings=_settings(setting or []),
@@ -106,8 +116,8 @@ def _settings(texts: list[str]) -> dict[str, float]:
 
 
 def exit_code(report: Report) -> int:
-    """2 if an item is in error, else 1 if one fails, else 0."""
-    codes = {Verdict.ERROR: NOT_MEASURED, Verdict.FAIL: FAILED}
+    """2 if an item is in error, else 1 if one fails, 3 if none is rated, else 0."""
+    codes = {Verdict.ERROR: NOT_MEASURED, Verdict.FAIL: FAILED, Verdict.UNRATED: NOT_RATED}
     return codes.get(report.verdict, PASSED)
 
 
@@ -130,10 +140,13 @@ def print_report(report: Report, console: Console) -> None:
     rule = report.decision_rule
     console.print(Text(f"decision rule: {rule.name}, confidence {rule.confidence:g}", style="dim"))
     console.print(Text.assemble("verdict: ", (report.verdict.value, COLOURS[report.verdict] + " bold")))
+    for line in report.tally:
+        console.print(Text(f"  {line}", style="dim"))
 
 
 def _limit(m: Measurement) -> str:
     if m.limit is None:
         return "none"
     unit = "" if m.unit == "1" else f" {m.unit}"
-    return f"{m.limit}{unit}" + ("" if m.limit.source.verified else " (unverified)")
+    standing = m.limit.source.standing if not m.limit.advisory else "advisory"
+    return f"{m.limit}{unit}" + (f" ({standing})" if standing else "")

@@ -13,7 +13,7 @@ from imgtech.io import list_series, read_series
 from imgtech.qc._choose_series import Known, asked_for, best_stack, localizers, same_twice, with_note
 from imgtech.qc.decision import DecisionRule
 from imgtech.qc.decision import decision_rule as rule_by_name
-from imgtech.qc.limits import read_baselines, with_limits
+from imgtech.qc.limits import confirm_limits, name_of_confirmer, read_baselines, with_limits
 from imgtech.qc.protocols._acr_mri_limits import EDITIONS as ACR_MRI_EDITIONS
 from imgtech.qc.protocols._acr_mri_scan import find_phantom
 from imgtech.qc.protocols.acr_ct import ACR_CT_EDITIONS, acr_ct
@@ -127,7 +127,7 @@ _PROTOCOLS = {
         modalities=("US",),
         n_images=(1, 1),
         measure=us_in_air,
-        settings=("n_elements", "weak_db", "dead_db", "db_per_level"),
+        settings=("n_elements", "weak_db", "dead_db", "bright_db", "db_per_level", "frame"),
     ),
     "site": Known(
         editions=SITE_EDITIONS,
@@ -143,7 +143,7 @@ _PROTOCOLS = {
         n_images=(1, 1),
         measure=us_multipurpose,
         takes_repeat=True,
-        settings=("db_per_level", "scanner_speed_m_s", "phantom_speed_m_s"),
+        settings=("db_per_level", "scanner_speed_m_s", "phantom_speed_m_s", "frame"),
     ),
     **{
         f"catphan-{model}": Known(
@@ -183,6 +183,7 @@ def run(
     echo_time_ms: float | None = None,
     decision_rule: str | DecisionRule = "simple-acceptance",
     baselines: str | Path | None = None,
+    limits_confirmed_by: str | None = None,
     repeat: str | Path | None = None,
     localizer: str | Path | None = None,
     settings: Mapping[str, float] | None = None,
@@ -213,6 +214,9 @@ def run(
         How uncertainty enters the verdicts: a name of :func:`list_decision_rules` or a rule of your own.
     baselines : str or pathlib.Path, optional
         A site's own limits, see :func:`imgtech.qc.limits.read_baselines`; they replace those of the edition.
+    limits_confirmed_by : str, optional
+        Name of who holds the documents of the unverified limits and has found these values there. They rate
+        then, and the report names the person and the day at every one of them.
     repeat : str or pathlib.Path, optional
         File or folder of the same scan once more, for protocols that take the noise from two scans.
     localizer : str or pathlib.Path, optional
@@ -233,8 +237,8 @@ def run(
     Raises
     ------
     ValueError
-        If the protocol, edition, decision rule or a setting is unknown, the files cannot be read, or they
-        do not show the phantom.
+        If the protocol, edition, decision rule or a setting is unknown, the name of who confirms limits is
+        empty, the files cannot be read, or they do not show the phantom.
 
     Examples
     --------
@@ -247,6 +251,7 @@ def run(
     known = _PROTOCOLS[one_of("protocol", protocol, tuple(_PROTOCOLS))]
     rule = rule_by_name(decision_rule)
     own = read_baselines(baselines) if baselines is not None else None
+    confirmer = None if limits_confirmed_by is None else name_of_confirmer(limits_confirmed_by)
     chosen = known.editions[-1] if edition is None else one_of("edition", edition, known.editions)
     if known.takes_phantom != (phantom is not None):
         must = "must be given with" if known.takes_phantom else "must not be given with"
@@ -291,4 +296,5 @@ def run(
             raise ValueError(f"localizer must hold a sagittal MR image, got {localizer}")
     scan = replace(scan, notes=(*said, *scan.notes))
     report = known.measure(scan, edition=chosen, **more)
-    return (report if own is None else with_limits(report, own)).decided_by(rule)
+    report = report if own is None else with_limits(report, own)
+    return (report if confirmer is None else confirm_limits(report, confirmer)).decided_by(rule)

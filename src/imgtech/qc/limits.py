@@ -13,12 +13,15 @@ from typing import Any
 
 from imgtech._core.validate import not_negative, one_of
 from imgtech.qc.limit import Limit, Source
+from imgtech.qc.measurement import Measurement
 from imgtech.qc.report import Report
 
-__all__ = ["list_limit_tables", "read_baselines", "read_limit_table", "with_limits"]
+__all__ = ["confirm_limits", "list_limit_tables", "read_baselines", "read_limit_table", "with_limits"]
 
 _FOLDER = "limit_tables"
-_LIMIT_KEYS = {"items", "lower", "upper", "clause", "verified", "note", "field_t", "echo_ms"}
+_LIMIT_KEYS = {
+    "items", "lower", "upper", "document", "edition", "clause", "verified", "advisory", "field_t", "echo_ms"
+}  # fmt: skip
 _SITE_KEYS = {"lower", "upper", "baseline", "tolerance", "tolerance_percent"}
 
 
@@ -56,7 +59,9 @@ def read_limit_table(
     Returns
     -------
     mapping of str to Limit
-        A limit whose text was not read is marked unverified and rates nothing.
+        The source of a limit is the standard itself or the document in which it was read. A limit that was
+        read in no document is marked unverified and rates nothing; see :func:`confirm_limits`. Where two
+        entries of a table hold for an item, the later one is taken.
 
     Raises
     ------
@@ -68,6 +73,8 @@ def read_limit_table(
     >>> from imgtech.qc.limits import read_limit_table
     >>> print(read_limit_table("acr-ct-2017")["CT number water"])
     -7 to 7
+    >>> print(read_limit_table("acr-ct-2017")["CT number water"].source.standing)
+    unverified
     """
     one_of("name", name, list_limit_tables())
     for of_scan, value in (("field_strength_t", field_strength_t), ("echo_time_ms", echo_time_ms)):
@@ -85,13 +92,18 @@ def read_limit_table(
         ):
             continue
         source = Source(
-            document=table["document"],
-            edition=table["edition"],
+            document=entry.get("document", table["document"]),
+            edition=entry.get("edition", table["edition"]),
             clause=entry.get("clause", ""),
             verified=entry["verified"],
         )
         for item in entry["items"]:
-            limits[item] = Limit(lower=entry.get("lower"), upper=entry.get("upper"), source=source)
+            limits[item] = Limit(
+                lower=entry.get("lower"),
+                upper=entry.get("upper"),
+                source=source,
+                advisory=entry.get("advisory", False),
+            )
     return limits
 
 
@@ -190,6 +202,65 @@ def with_limits(report: Report, limits: Mapping[str, Limit]) -> Report:
         ),
         notes=(*report.notes, *notes),
     )
+
+
+def confirm_limits(report: Report, by: str, *, on: datetime.date | None = None) -> Report:
+    """The report with its unverified limits confirmed by somebody who holds their documents.
+
+    Parameters
+    ----------
+    report : Report
+        What was measured.
+    by : str
+        Name of the person.
+    on : datetime.date, optional
+        Day of the confirmation; today by default.
+
+    Returns
+    -------
+    Report
+        The same measurements; every limit that was unverified rates, and says who confirmed it and when. A
+        report without an unverified limit gets a note that says so. An advisory range rates nothing still.
+
+    Raises
+    ------
+    ValueError
+        If the name is empty.
+
+    Examples
+    --------
+    >>> import datetime
+    >>> from imgtech.qc import Limit, Measurement, Report, Source
+    >>> from imgtech.qc.limits import confirm_limits
+    >>> guide = Source(document="A guide", edition="2022", clause="6", verified=False)
+    >>> ghost = Measurement(name="ghosting", value=1.0, unit="%", uncertainty=0.1, definition=guide,
+    ...                     algorithm="example-1", limit=Limit(upper=3.0, source=guide))
+    >>> report = Report(protocol="example", edition="2022", measurements=(ghost,))
+    >>> confirmed = confirm_limits(report, "A. P.", on=datetime.date(2026, 11, 27))
+    >>> report.verdict.value, confirmed.verdict.value
+    ('unrated', 'pass')
+    >>> print(confirmed["ghosting"].limit.source)
+    A guide, 2022, 6 (confirmed by A. P. on 2026-11-27, not read by imgtech)
+    """
+    who = name_of_confirmer(by)
+    day = (datetime.date.today() if on is None else on).isoformat()
+
+    def confirmed(m: Measurement) -> Measurement:
+        if m.limit is None or m.limit.source.trusted:
+            return m
+        source = dataclasses.replace(m.limit.source, confirmed_by=who, confirmed_on=day)
+        return dataclasses.replace(m, limit=dataclasses.replace(m.limit, source=source))
+
+    measurements = tuple(confirmed(m) for m in report.measurements)
+    notes = () if measurements != report.measurements else (f"no unverified limit for {who} to confirm",)
+    return dataclasses.replace(report, measurements=measurements, notes=(*report.notes, *notes))
+
+
+def name_of_confirmer(by: str) -> str:
+    """The name without space around it, on one line."""
+    if not isinstance(by, str) or not by.split():
+        raise ValueError(f"limits_confirmed_by must be the name of a person, got {by!r}")
+    return " ".join(by.split())
 
 
 def _parsed(file: Path) -> dict[str, Any]:

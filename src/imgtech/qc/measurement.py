@@ -112,15 +112,20 @@ class Measurement:
     @property
     def decision(self) -> Decision | None:
         """What the decision rule makes of value, uncertainty and limit; None where nothing is rated."""
-        if self.value is None or self.uncertainty is None or self.limit is None:
-            return None
-        if not self.limit.source.verified:
+        if self.value is None or self.uncertainty is None or self.limit is None or self.limit.not_rated:
             return None
         return self.decision_rule.decide(self.value, self.uncertainty, self.degrees_of_freedom, self.limit)
 
     @property
+    def not_rated(self) -> str:
+        """Why a value has no verdict; empty where it is rated or in error."""
+        if self.value is None:
+            return ""
+        return "no limit" if self.limit is None else self.limit.not_rated
+
+    @property
     def verdict(self) -> Verdict:
-        """Error without a value, unrated without a verified limit; else pass, warn or fail.
+        """Error without a value, unrated without a limit that rates; else pass, warn or fail.
 
         By the rule of the measurement an accepted value passes and a rejected one fails. Rules without a
         guard band (and guarded rejection) accept values whose 95 % interval reaches beyond the limit;

@@ -146,6 +146,26 @@ class Report:
         """True only if something is rated, every rated item passes (or warns) and none is in error."""
         return self.verdict in (Verdict.PASS, Verdict.WARN)
 
+    @property
+    def not_rated(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the items that were measured and not rated, by the reason."""
+        found: dict[str, tuple[str, ...]] = {}
+        for m in self.measurements:
+            if m.not_rated:
+                found[m.not_rated] = (*found.get(m.not_rated, ()), m.name)
+        return MappingProxyType(found)
+
+    @property
+    def tally(self) -> tuple[str, ...]:
+        """How many items are rated, how many are in error, and how many are not rated for what reason."""
+        n_items = len(self.measurements)
+        n_errors = sum(m.value is None for m in self.measurements)
+        n_rated = n_items - n_errors - sum(len(names) for names in self.not_rated.values())
+        parts = [f"{n_rated} of {n_items} items rated"]
+        parts += [f"{n_errors} in error"] if n_errors else []
+        parts += [f"{len(names)} not rated: {reason}" for reason, names in self.not_rated.items()]
+        return tuple(parts)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything but the pictures, in plain types."""
         return {
@@ -153,6 +173,7 @@ class Report:
             "edition": self.edition,
             "verdict": self.verdict.value,
             "passed": self.passed,
+            "tally": list(self.tally),
             "decision_rule": {
                 "name": self.decision_rule.name,
                 "confidence": self.decision_rule.confidence,
@@ -188,6 +209,9 @@ def _measurement_to_dict(m: Measurement) -> dict[str, Any]:
             "upper": m.limit.upper,
             "source": str(m.limit.source),
             "verified": m.limit.source.verified,
+            "advisory": m.limit.advisory,
+            "confirmed_by": m.limit.source.confirmed_by or None,
+            "confirmed_on": m.limit.source.confirmed_on or None,
         }
     return {
         "name": m.name,
@@ -197,6 +221,7 @@ def _measurement_to_dict(m: Measurement) -> dict[str, Any]:
         "interval_95": list(m.interval(0.95)) if m.value is not None else None,
         "degrees_of_freedom": None if math.isinf(m.degrees_of_freedom) else m.degrees_of_freedom,
         "verdict": m.verdict.value,
+        "not_rated": m.not_rated or None,
         "limit": limit,
         "decision": _decision_to_dict(m.decision),
         "definition": str(m.definition),

@@ -24,7 +24,7 @@ _SENTENCES = {
     Verdict.PASS: "Every rated measurement is accepted.",
     Verdict.WARN: "Every rated measurement is accepted, but a 95 % interval reaches beyond its limit.",
     Verdict.FAIL: "At least one measurement is rejected.",
-    Verdict.UNRATED: "Nothing here has a limit from a verified source.",
+    Verdict.UNRATED: "Nothing here is rated.",
     Verdict.ERROR: "At least one measurement could not be made.",
 }
 

@@ -12,7 +12,15 @@ from imgtech.io import Series
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics import normalised_snr, snr_single_image, snr_smoothing, snr_two_images
 from imgtech.qc.protocols._items import Item, measured
-from imgtech.qc.protocols._mr_object import MrObject, air_of, check_even, find_object, rounding_step
+from imgtech.qc.protocols._mr_object import (
+    MrObject,
+    air_of,
+    check_even,
+    find_object,
+    refuse_bright,
+    refuse_clipped,
+    rounding_step,
+)
 from imgtech.qc.report import Outline, Picture, Report
 
 Floats = npt.NDArray[np.float64]
@@ -66,6 +74,8 @@ def mr_snr_nema(series: Series, *, repeat: Series | None = None, edition: str = 
     found = find_object(image, series.grid)
     inside = found.inner(_SHARE)
     check_even(image, series.grid, found, inside)
+    for each in (image,) if second is None else (image, second):
+        refuse_clipped(each[inside > 0], "the object")
     measurements = measured(_items(series, image, second, found, inside))
     notes = list(series.notes)
     by_name = {m.name: m.value for m in measurements}
@@ -206,6 +216,7 @@ def _from_air(image: Floats, found: MrObject, inside: Floats, series: Series) ->
     values = image[air > 0.5]
     if values.size < _FEWEST:
         raise ValueError(f"the corners must hold {_FEWEST} pixels of air, got {values.size}")
+    refuse_bright(values, found.signal, series.grid, "the corners")
     return snr_single_image(image, inside, air, rounding_step=rounding_step(values))
 
 

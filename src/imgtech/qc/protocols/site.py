@@ -121,7 +121,9 @@ def site(
             Picture(
                 title=phantom.name,
                 pixels=image.astype(np.float32),
-                outlines=tuple(_outline(series, pose, name, r) for name, r in phantom.regions.items()),
+                outlines=tuple(
+                    o for name, r in phantom.regions.items() for o in _outlines(series, pose, name, r)
+                ),
                 window=(low, high) if high > low else None,
             ),
         ),
@@ -161,14 +163,18 @@ def _item(name: str, task: Task, scene: Scene) -> Item:
     )
 
 
-def _outline(series: Series, pose: Pose, name: str, shape: SiteRegion) -> Outline:
+def _outlines(series: Series, pose: Pose, name: str, shape: SiteRegion) -> tuple[Outline, ...]:
     y, x = pose.to_image_mm(*shape.center_mm)
     if shape.kind != "rectangle":
-        return ring(series.grid, (float(y), float(x)), shape.size_mm[1], name)
+        radii = [r for r in shape.size_mm[::-1] if r > 0]
+        labels = (name, "")
+        return tuple(
+            ring(series.grid, (float(y), float(x)), r, label) for r, label in zip(radii, labels, strict=False)
+        )
     half_v, half_u = shape.size_mm[0] / 2, shape.size_mm[1] / 2
     c, s = np.cos(shape.angle_rad), np.sin(shape.angle_rad)
     corners = []
     for v, u in ((-half_v, -half_u), (-half_v, half_u), (half_v, half_u), (half_v, -half_u)):
         cy, cx = pose.to_image_mm(shape.center_mm[0] + u * s + v * c, shape.center_mm[1] + u * c - v * s)
         corners.append((float(cy), float(cx)))
-    return path(series.grid, corners, name)
+    return (path(series.grid, corners, name),)
