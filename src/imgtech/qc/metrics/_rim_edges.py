@@ -26,15 +26,15 @@ _STEP_PX = 0.25
 _SHARP_PX = 0.65
 # what a spline makes of a rectified lobe of ringing and of a rectified floor beside a sharp edge, by disks in
 # k-space: with a lobe of 0.04 the edge is +0.009 (no window), -0.001 (Tukey 0.2), -0.005 (Fermi) or -0.008
-# pixel off (Tukey 0.5), root mean square 0.0067, and by the floor up to 1.1 times the square of its share of the
-# signal, of which the standard deviation if all are alike likely
+# pixel off (Tukey 0.5), root mean square 0.0067, and by the floor up to 1.1 times the square of its share of
+# the signal, of which the standard deviation if all are alike likely
 _LOBE_PX = 0.23
 _NO_LOBE = 0.01
 _BENT_PX = 0.65
 _REST_PX = (0.001, 0.0025)  # off without noise: k-space with a window, and sharp disks of pixel means
 # what lies beyond a broad edge and is not missing within it, over the standard deviation of the edge: that
-# many of it is the half height off where a Gaussian, a mean of 3 x 3 or binomial weights smoothed the magnitude of
-# disks in k-space without a window or with Fermi's (0.5 to 4, most 2 to 3)
+# many of it is the half height off where a Gaussian, a mean of 3 x 3 or binomial weights smoothed the
+# magnitude of disks in k-space without a window or with Fermi's (0.5 to 4, most 2 to 3)
 _FOLDED = 2.3
 _FOLDED_AT = (1.0, 2.5)  # standard deviations of the edge
 _LOBES = 1.3
