@@ -178,7 +178,6 @@ def test_intervals_of_bars_that_only_noise_shows_hold_zero() -> None:
     assert 0.93 <= np.mean(held) <= 0.995
 
 
-
 def measured(value: float, spread: float = 1e-6) -> Measurement:
     return Measurement(name="response", value=value, uncertainty=spread, algorithm="test-1",
                        definition=Source(document="test", edition="1"))  # fmt: skip
