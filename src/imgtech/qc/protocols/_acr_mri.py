@@ -127,7 +127,7 @@ def _items(
         yield _item("length", "mm", "geometry", LENGTH_ALGORITHM, length)
     for role, name, degrees in _DIAMETERS:
         yield _item(
-            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-5",
+            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-6",
             partial(_diameter, scan, role, degrees),
         )  # fmt: skip
     for way, upper in DIRECTIONS.items():
