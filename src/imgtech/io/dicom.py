@@ -127,8 +127,15 @@ def read_series(
     ((1, 128, 128), 'CT', 0.6615)
     """
     with disable_value_validation():
-        found = _stacks(Path(path))
+        found = _listed(series) or _stacks(Path(path))
         return _build(_choose(found, Path(path), series, echo_time_ms), allow_gaps, repeats)
+
+
+def _listed(series: str | SeriesInfo | Sequence[str | SeriesInfo] | None) -> list[_Stack]:
+    """Stacks whose headers :func:`list_series` has read."""
+    wanted = (series,) if isinstance(series, str | SeriesInfo) else tuple(series or ())
+    infos = [one for one in wanted if isinstance(one, SeriesInfo) and one.headers]
+    return [_Stack(info=i, frames=i.headers) for i in infos] if len(infos) == len(wanted) else []
 
 
 def _stacks(path: Path) -> list[_Stack]:
@@ -178,6 +185,8 @@ def _info(files: list[Path], dataset: Dataset, members: list[Frame]) -> SeriesIn
         corners_mm=corners if len(corners) == len(members) else (),
         slice_thickness_mm=members[0].thickness_mm if members else None,
         component=members[0].component if members else "M",
+        localizer=any(frame.localizer for frame in members),
+        headers=tuple(members),
     )
 
 
@@ -330,13 +339,16 @@ def _notes(ordered: list[Frame]) -> list[str]:
 
 def _pixels(ordered: list[Frame]) -> npt.NDArray[np.float32]:
     out = np.empty((len(ordered), *ordered[0].shape), dtype=np.float32)
-    for path in dict.fromkeys(frame.path for frame in ordered):
+    places: dict[Path, list[int]] = {}
+    for place, frame in enumerate(ordered):
+        places.setdefault(frame.path, []).append(place)
+    for path, own in places.items():
         stored, dataset = stored_pixels(path)
-        region = next(frame.region for frame in ordered if frame.path == path)
+        region = ordered[own[0]].region
         stored = stored if region is None else grey_of(stored, region, path)
-        for place, frame in enumerate(ordered):
-            if frame.path == path:
-                out[place] = _real_values(stored[frame.index], frame, dataset)
+        for place in own:
+            out[place] = _real_values(stored[ordered[place].index], ordered[place], dataset)
+    out.setflags(write=False)
     return out
 
 

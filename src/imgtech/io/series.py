@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,10 @@ class SeriesInfo:
         Nominal thickness.
     component : str, optional
         ``"M"`` for magnitude, ``"P"``, ``"R"`` or ``"I"`` for phase, real or imaginary part of an MR signal.
+    localizer : bool, optional
+        Whether the files call the images a localizer.
+    headers : tuple, optional
+        What was read of the files, for :func:`read_series`, which then reads the pixels only.
     """
 
     modality: str
@@ -121,6 +125,8 @@ class SeriesInfo:
     corners_mm: tuple[tuple[float, ...], ...] = ()
     slice_thickness_mm: float | None = None
     component: str = "M"
+    localizer: bool = False
+    headers: tuple[Any, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def plane(self) -> str | None:
@@ -186,11 +192,11 @@ class Series(ArrayValue):
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        pixels = _read_only(np.array(self.pixels, dtype=np.float32))
+        pixels = _own(self.pixels)
         positions = _read_only(np.array(self.positions_mm, dtype=np.float64))
         if pixels.ndim != 3 or pixels.size == 0:
             raise ValueError(f"pixels must be a stack (slice, y, x), got shape {pixels.shape}")
-        if not np.isfinite(pixels).all():
+        if not np.isfinite([pixels.min(), pixels.max()]).all():
             where = tuple(int(k) for k in np.argwhere(~np.isfinite(pixels))[0])
             raise ValueError(f"pixels must be finite, got {pixels[where]} at index {where}")
         if positions.shape != pixels.shape[:1]:
@@ -292,6 +298,14 @@ def series_from_grid(
         modality=modality,
         tags=tags or SeriesTags(),
     )
+
+
+def _own(pixels: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """A read-only copy; what is one already is taken as it is."""
+    if isinstance(pixels, np.ndarray) and pixels.dtype == np.float32:
+        if pixels.base is None and not pixels.flags.writeable:
+            return pixels
+    return _read_only(np.array(pixels, dtype=np.float32))
 
 
 def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

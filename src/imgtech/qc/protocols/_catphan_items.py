@@ -126,6 +126,7 @@ def uniform_field_of(drawing: CatPhanDrawing) -> UniformField:
     )
 
 
+@lru_cache(maxsize=32)
 def _insert(scan: CatPhanScan, insert: Insert) -> Measurement:
     return insert_mean(
         scan,

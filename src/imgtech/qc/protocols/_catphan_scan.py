@@ -13,7 +13,7 @@ from imgtech.geometry import ImageGrid
 from imgtech.io import Series
 from imgtech.phantoms.twins import CatPhanDrawing, Module, Placement, catphan_drawing
 from imgtech.phantoms.twins.catphan import HOUSING_RADIUS_MM, MODELS, MODULE_RADIUS_MM
-from imgtech.qc.locate_ct import Axis, RodPattern, find_axis, match_rods
+from imgtech.qc.locate_ct import RodPattern, find_axis, match_drawings
 from imgtech.qc.protocols._catphan_order import BAR_RING_MM, check_order
 from imgtech.qc.protocols._catphan_ramps import RISE, Lit, lit_part
 from imgtech.qc.protocols._ct_rods import RigidFit, find_rods
@@ -78,10 +78,14 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     name = f"a CT series of the CatPhan {model}"
     try:
         axis = find_axis(series, radius_mm=_RADII_MM)
-        pattern = match_rods(series, axis, drawing.inserts, body_hu=drawing.sensitometry.body_hu)
+        drawings = {other: catphan_drawing(other) for other in MODELS}
+        patterns = match_drawings(
+            series, axis, {k: (d.inserts, d.sensitometry.body_hu) for k, d in drawings.items()}
+        )
+        pattern = patterns[model]
     except ValueError as error:
         raise ValueError(f"this is not {name}: {error}") from error
-    _check(series, axis, pattern, model)
+    _check(patterns, model)
     fits = _block(pattern.scores >= max(_ENOUGH, 0.92 * float(pattern.scores.max())), pattern.scores)
     middle = float(series.positions_mm[fits].mean())
     pixels, grid = cropped(series, axis, middle, _CROP_MM)
@@ -135,14 +139,9 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     )
 
 
-def _check(series: Series, axis: Axis, pattern: RodPattern, model: str) -> None:
-    others = {
-        other: match_rods(
-            series, axis, catphan_drawing(other).inserts, body_hu=catphan_drawing(other).sensitometry.body_hu
-        )
-        for other in MODELS
-        if other != model
-    }
+def _check(patterns: dict[str, RodPattern], model: str) -> None:
+    pattern = patterns[model]
+    others = {other: found for other, found in patterns.items() if other != model}
     best = max(others, key=lambda other: others[other].score)
     if others[best].score > max(pattern.score + 0.02, _ENOUGH):
         raise ValueError(

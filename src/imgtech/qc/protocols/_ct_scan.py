@@ -72,9 +72,18 @@ class CTScan:
         tilt = max(abs(t) for t in self.placement.tilt)
         return min(half_mm, _SMEAR_MM / tilt) if tilt > 0 else half_mm
 
+    @cached_property
+    def _means(self) -> dict[bytes, Floats]:
+        return {}
+
     def image(self, indices: Indices) -> Floats:
-        """Mean of slices."""
-        return np.asarray(self.pixels[indices].mean(axis=0, dtype=np.float64))
+        """Mean of slices, read-only."""
+        key = np.asarray(indices, dtype=np.intp).tobytes()
+        if key not in self._means:
+            mean = np.asarray(self.pixels[indices].mean(axis=0, dtype=np.float64))
+            mean.setflags(write=False)
+            self._means[key] = mean
+        return self._means[key]
 
     def pose(self, indices: Indices) -> Pose:
         """Where the phantom lies in the mean of slices."""
