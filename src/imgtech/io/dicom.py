@@ -20,6 +20,7 @@ from imgtech.io._ultrasound import grey_of
 from imgtech.io.series import Series, SeriesInfo
 
 _GAP = 0.1
+_OBLIQUE, _ROUNDED = 2e-3, 1e-4  # shift aside per mm that is said; below what decimals of places leave
 _UNPLACED = ("NM", "US")  # detectors, projections and moments have no place in space
 
 
@@ -285,6 +286,12 @@ def _build(stack: _Stack, allow_gaps: bool, repeats: bool = False) -> Series:
         where, ordered, notes = _without_copies(where, ordered)
         notes += _check_positions(where, ordered, allow_gaps)
     notes += _notes(ordered)
+    drift = (0.0, 0.0) if lost else _drift(where, ordered)
+    if max(map(abs, drift)) > _OBLIQUE:
+        notes.append(
+            "the slices lie obliquely behind each other (tilted gantry): each mm along their normal they "
+            f"move by {drift[0]:.3f} mm down and {drift[1]:.3f} mm to the right of the image"
+        )
     if lost:
         notes.append("images without a place (detectors, projections, frames): positions are their numbers")
     return Series(
@@ -297,7 +304,20 @@ def _build(stack: _Stack, allow_gaps: bool, repeats: bool = False) -> Series:
         modality=stack.info.modality,
         tags=stack.info.tags,
         notes=tuple(notes),
+        drift=drift,
     )
+
+
+def _drift(where: npt.NDArray[np.float64], ordered: list[Frame]) -> tuple[float, float]:
+    """Shift of the first pixel along columns and rows of the image per mm along the normal."""
+    corners = np.array([f.position_mm or (0.0, 0.0, 0.0) for f in ordered])
+    away = where - where.mean()
+    if not (away @ away) > 0:
+        return 0.0, 0.0
+    row, column = np.array(ordered[0].orientation or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)).reshape(2, 3)
+    move = away @ (corners - corners.mean(axis=0)) / (away @ away)
+    found = tuple(float(d) if abs(d) > _ROUNDED else 0.0 for d in (move @ column, move @ row))
+    return found[0], found[1]
 
 
 def _check_positions(where: npt.NDArray[np.float64], ordered: list[Frame], allow_gaps: bool) -> list[str]:

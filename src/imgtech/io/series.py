@@ -44,6 +44,8 @@ class SeriesTags:
         X-ray source.
     kernel : str, optional
         Reconstruction kernel of CT.
+    rescale_type : str, optional
+        What the values are, such as ``"HU"``.
     """
 
     series_uid: str | None = None
@@ -67,6 +69,7 @@ class SeriesTags:
     tube_voltage_kv: float | None = None
     exposure_mas: float | None = None
     kernel: str | None = None
+    rescale_type: str | None = None
 
     def known(self) -> dict[str, str | float]:
         """The tags that the files do give, by name."""
@@ -165,6 +168,9 @@ class Series(ArrayValue):
         Scanner and acquisition.
     notes : tuple of str, optional
         What was done to the stored values and what is odd about the files.
+    drift : tuple of float, optional
+        How far the first pixel moves along ``(y, x)`` of the image per mm along the normal: not 0 where the
+        slices of a tilted gantry lie obliquely behind each other.
 
     Raises
     ------
@@ -190,6 +196,7 @@ class Series(ArrayValue):
     modality: str
     tags: SeriesTags = SeriesTags()
     notes: tuple[str, ...] = ()
+    drift: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         pixels = _own(self.pixels)
@@ -302,9 +309,9 @@ def series_from_grid(
 
 def _own(pixels: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """A read-only copy; what is one already is taken as it is."""
-    if isinstance(pixels, np.ndarray) and pixels.dtype == np.float32:
-        if pixels.base is None and not pixels.flags.writeable:
-            return pixels
+    own = isinstance(pixels, np.ndarray) and pixels.base is None and not pixels.flags.writeable
+    if isinstance(pixels, np.ndarray) and own and pixels.dtype == np.float32:
+        return pixels
     return _read_only(np.array(pixels, dtype=np.float32))
 
 

@@ -56,6 +56,7 @@ def best_stack(
     if len(found) == 1:
         return found[0], ()
     fits = _fitting(found, known)
+    fits = tuple(s for s in fits if not s.localizer) or fits
     parts = _continued(found, fits, known) or (() if fits else _parts(found, known))
     if parts:
         numbers = ", ".join(p.tags.series_number or "without a number" for p in parts)

@@ -95,6 +95,8 @@ class RodPattern(ArrayValue):
     score, runner_up : float
         Correlation of the mean over the slices that fit, and that of the best pose that differs by more than
         25 degrees or by a mirror.
+    heights : numpy.ndarray
+        How strongly every slice shows the pattern, in HU: score times standard deviation of its ring.
     """
 
     scores: Floats
@@ -102,6 +104,7 @@ class RodPattern(ArrayValue):
     mirrored: bool
     score: float
     runner_up: float
+    heights: Floats
 
 
 def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
@@ -295,6 +298,7 @@ def _pattern(rings: Floats, rods: Sequence[Insert], body_hu: float, radius: floa
         mirrored=bool(side == 1),
         score=float(together[side, turn]),
         runner_up=others,
+        heights=scores * rings.std(axis=1),
     )
 
 

@@ -18,7 +18,7 @@ from imgtech.qc.measurement import Measurement
 from imgtech.qc.metrics import MTF, bar_modulation, cnr, disk_mtf, droege_morin_mtf
 from imgtech.qc.pose import Pose
 from imgtech.qc.protocols._acr_ct_scan import AcrCtScan
-from imgtech.qc.protocols._ct_inserts import insert_mean
+from imgtech.qc.protocols._ct_inserts import check_top, insert_mean
 from imgtech.qc.protocols._ct_pose_items import pose_items
 from imgtech.qc.protocols._ct_rods import patch_grid, window
 from imgtech.qc.protocols._ct_uniform import UniformField, scatter_of_slices, uniform_items
@@ -59,7 +59,7 @@ def acr_ct_items(scan: AcrCtScan) -> Iterator[Item]:
         yield Item(
             name=f"CT number {insert.name}",
             unit="HU",
-            algorithm="rod-mean-2",
+            algorithm="rod-mean-3",
             definition=_CALIBRATION,
             measure=lambda insert=insert: _insert(scan, insert),  # type: ignore[misc]
         )
@@ -123,6 +123,7 @@ def _rod_mtf(scan: AcrCtScan) -> MTF:
     indices = scan.inside(scan.drawing.numbers, scan.sharp_mm(CENTRAL_MM))
     center = scan.place(indices, rod.center_mm)
     box, grid = patch_grid(scan.grid, center, rod.radius_mm + _MTF_REACH_MM)
+    check_top(scan, indices, box, rod.name)
     return disk_mtf(scan.image(indices)[box], grid, center_mm=center, radius_mm=rod.radius_mm)
 
 
