@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 SPILL_DOUBT = 0.3
 _FEW_CLIPPED, _MOST_CLIPPED = 0.01, 0.6
+_AROUND_MM = 5.0
 _NOISELESS_HU = 0.5  # below, as in noiseless twins, many pixels of a rod are alike by nature
 _ALGORITHM = "rod-mean-3"
 
@@ -54,7 +55,7 @@ def insert_mean(
         share, freedom = 2.0 / math.sqrt(len(values)), max(len(values) / 4 - 1, 2.0)
     mean = region_mean(image, region)
     rod = find_rod(image, scan.grid, center, insert.radius_mm)
-    clipped, doubt = _clipped(scan, indices, center, region_mm, mean, rod.noise_hu, insert.name)
+    clipped, doubt = _clipped(scan, indices, center, region_mm, mean, insert)
     mean -= clipped
     lost = lost_share(scan.grid, region, scan.places(indices, insert.center_mm), insert.radius_mm, blur_mm)
     spill = (mean - rod.around_hu) * lost / (1 - lost)
@@ -95,8 +96,7 @@ def _clipped(
     center: tuple[float, float],
     region_mm: float,
     mean: float,
-    noise_hu: float,
-    name: str,
+    insert: Insert,
 ) -> tuple[float, float]:
     """What the mean lies off because the noise is cut at the end of the scale, and a doubt of half of it.
 
@@ -109,16 +109,20 @@ def _clipped(
     ValueError
         If more than half of the pixels are at the end.
     """
+    around, _, _ = window(scan.grid, center, insert.radius_mm + _AROUND_MM)
+    noise = float(np.median(np.abs(np.diff(scan.pixels[indices[0]][around], axis=1))))
+    if noise < _NOISELESS_HU:
+        return 0.0, 0.0
     box, y, x = window(scan.grid, center, region_mm)
     inside = np.hypot(y - center[0], x - center[1]) <= region_mm
     values = scan.pixels[indices][:, *box][:, inside]
     for sign, end in ((1.0, float(scan.pixels.min())), (-1.0, float(scan.pixels.max()))):
         p = float((values == end).mean())
-        if p < _FEW_CLIPPED or noise_hu < _NOISELESS_HU:
+        if p < _FEW_CLIPPED:
             continue
         if p > _MOST_CLIPPED:
             raise ValueError(
-                f"{100 * p:.0f} % of the pixels of {name} hold {end:.0f} HU, the end of the scale of these "
+                f"{100 * p:.0f} % of the pixels of {insert.name} hold {end:.0f} HU, the end of the scale of these "
                 "images: its CT number is cut off"
             )
         a = float(special.ndtri(p))
