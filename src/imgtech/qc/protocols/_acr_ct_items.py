@@ -70,7 +70,7 @@ def acr_ct_items(scan: AcrCtScan) -> Iterator[Item]:
             unit="1/mm",
             algorithm="disk-laguerre-1",
             definition=_TG233,
-            measure=lambda level=level: _rod_mtf(scan).at(level),  # type: ignore[misc]
+            measure=lambda level=level: _level_of_mtf(scan, level),  # type: ignore[misc]
         )
     yield Item(name="CNR", unit="1", algorithm="cnr-2", definition=_CONTRAST, measure=lambda: _cnr(scan))
     yield from uniform_items(scan, uniform_field(scan.drawing))
@@ -117,13 +117,18 @@ def _insert(scan: AcrCtScan, insert: Insert) -> Measurement:
     )
 
 
+def _level_of_mtf(scan: AcrCtScan, level: float) -> Measurement:
+    rod = next(insert for insert in scan.drawing.inserts if insert.name == "bone")
+    check_top(scan, scan.inside(scan.drawing.numbers, scan.sharp_mm(CENTRAL_MM)), rod)
+    return _rod_mtf(scan).at(level)
+
+
 @lru_cache(maxsize=8)
 def _rod_mtf(scan: AcrCtScan) -> MTF:
     rod = next(insert for insert in scan.drawing.inserts if insert.name == "bone")
     indices = scan.inside(scan.drawing.numbers, scan.sharp_mm(CENTRAL_MM))
     center = scan.place(indices, rod.center_mm)
     box, grid = patch_grid(scan.grid, center, rod.radius_mm + _MTF_REACH_MM)
-    check_top(scan, indices, box, rod.name)
     return disk_mtf(scan.image(indices)[box], grid, center_mm=center, radius_mm=rod.radius_mm)
 
 

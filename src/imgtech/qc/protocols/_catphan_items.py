@@ -90,7 +90,7 @@ def catphan_items(scan: CatPhanScan) -> Iterator[Item]:
             unit="1/mm",
             algorithm="disk-laguerre-1",
             definition=_TG233,
-            measure=lambda level=level: _mtf(scan).at(level),  # type: ignore[misc]
+            measure=lambda level=level: _level_of_mtf(scan, level),  # type: ignore[misc]
         )
     for rod in scan.drawing.rods:
         if rod.percent == 1.0 and rod.diameter_mm >= 5.0:
@@ -251,6 +251,13 @@ def _line(scan: CatPhanScan, name: str) -> Measurement:
     )
 
 
+def _level_of_mtf(scan: CatPhanScan, level: float) -> Measurement:
+    rod = next(insert for insert in scan.drawing.inserts if insert.name == "Teflon")
+    indices = scan.inside(scan.drawing.sensitometry, scan.sharp_mm(CENTRAL_MM))
+    check_top(scan, indices, rod)
+    return _mtf(scan).at(level)
+
+
 @lru_cache(maxsize=8)
 def _mtf(scan: CatPhanScan) -> MTF:
     """From the rim of the Teflon rod, which is the brightest."""
@@ -258,7 +265,6 @@ def _mtf(scan: CatPhanScan) -> MTF:
     indices = scan.inside(scan.drawing.sensitometry, scan.sharp_mm(CENTRAL_MM))
     center = scan.place(indices, rod.center_mm)
     box, grid = patch_grid(scan.grid, center, rod.radius_mm + MTF_REACH_MM)
-    check_top(scan, indices, box, rod.name)
     return disk_mtf(scan.image(indices)[box], grid, center_mm=center, radius_mm=rod.radius_mm)
 
 

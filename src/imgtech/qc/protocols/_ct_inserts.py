@@ -76,7 +76,7 @@ def insert_mean(
     )
 
 
-def check_top(scan: CTScan, indices: Indices, box: tuple[slice, slice], name: str) -> None:
+def check_top(scan: CTScan, indices: Indices, rod: Insert) -> None:
     """Refuse the rim of a rod that is cut off at the end of the scale.
 
     Raises
@@ -84,10 +84,11 @@ def check_top(scan: CTScan, indices: Indices, box: tuple[slice, slice], name: st
     ValueError
         If many pixels hold the highest value of the images.
     """
+    box, _, _ = window(scan.grid, scan.place(indices, rod.center_mm), rod.radius_mm + _AROUND_MM)
     values, top = scan.pixels[indices][:, *box], float(scan.pixels.max())
-    noise = float(np.std(np.diff(values[:, 0], axis=1)))  # a row beside the rod
+    noise = float(np.median(np.abs(np.diff(values[0], axis=1))))
     if noise > _NOISELESS_HU and (values == top).mean() > _FEW_CLIPPED:
-        raise ValueError(f"{name} is cut off at {top:.0f} HU, the end of the scale of these images")
+        raise ValueError(f"{rod.name} is cut off at {top:.0f} HU, the end of the scale of these images")
 
 
 def _clipped(
@@ -122,8 +123,8 @@ def _clipped(
             continue
         if p > _MOST_CLIPPED:
             raise ValueError(
-                f"{100 * p:.0f} % of the pixels of {insert.name} hold {end:.0f} HU, the end of the scale of these "
-                "images: its CT number is cut off"
+                f"{100 * p:.0f} % of the pixels of {insert.name} hold {end:.0f} HU, the end of the scale of "
+                "these images: its CT number is cut off"
             )
         a = float(special.ndtri(p))
         bell = math.exp(-a * a / 2) / math.sqrt(2 * math.pi)
