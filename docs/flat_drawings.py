@@ -68,14 +68,14 @@ def draw_flat(folder: Path) -> None:
             )
     _grey(axes[2], edge_plate(), 95.0, "opaque plate")
     _save(figure, folder / "planar-xray.svg")
-    grid = ImageGrid(shape=(260, 320), spacing_mm=(1.0, 1.0))
+    grid = ImageGrid(shape=(320, 340), spacing_mm=(1.0, 1.0))
     figure, axes = plt.subplots(1, 2, figsize=(8.6, 3.6), layout="constrained")
     for ax, make, sizes, title in (
         (axes[0], nema_body, NEMA_SPHERES_MM, "NEMA body"),
         (axes[1], jaszczak, JASZCZAK_SPHERES_MM, "Jaszczak"),
     ):
         image = make(grid, [0.0], sigma_mm=2.5)[0]
-        ax.imshow(image, cmap="gray_r", extent=(-160, 160, 130, -130), rasterized=True)
+        ax.imshow(image, cmap="gray_r", extent=(-170, 170, 160, -160), rasterized=True)
         for k, d in enumerate(sizes):
             at = 57.2 * math.cos(k * math.pi / 3), 57.2 * math.sin(k * math.pi / 3)
             ax.add_patch(Circle(at, d / 2, fill=False, ec=BLUE))

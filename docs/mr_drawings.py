@@ -36,7 +36,7 @@ def draw_mr_phantoms(folder: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "imgtech"
     for model in ("large", "medium"):
         drawing = acr_mri_drawing(model)
-        figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
+        figure, axes = plt.subplots(1, 3, figsize=(11, 4.1), layout="constrained")
         _first(axes[0], drawing)
         _seventh(axes[1], drawing)
         _sheet(axes[2], drawing, 11)
@@ -94,7 +94,7 @@ def _seventh(axes: Axes, drawing: AcrMriDrawing) -> None:
     radius = (drawing.uniform_area_mm2 / 3.14159265) ** 0.5
     axes.add_patch(Circle((0, UNIFORM_SHIFT_MM), radius, fill=False, ec=BLUE))
     axes.add_patch(Circle((30, 20), (100 / 3.14159265) ** 0.5, fill=False, ec=BLUE))
-    axes.text(30, 20, "1 cm²", fontsize=6, ha="center", va="center")
+    axes.text(30, 32, "1 cm²", fontsize=8, ha="center", va="center")
     axes.text(0, UNIFORM_SHIFT_MM - 20, f"{drawing.uniform_area_mm2 / 100:.0f} cm²", ha="center")
 
 

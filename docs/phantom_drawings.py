@@ -72,8 +72,8 @@ def _sensitometry(axes: Axes, drawing: CatPhanDrawing) -> None:
         v, u = insert.center_mm
         axes.add_patch(Circle((u, v), insert.radius_mm, fc="#dfe9f3", ec=INK))
         axes.add_patch(Circle((u, v), INSERT_ROI_MM, fill=False, ec=BLUE))
-        out = 1.17
-        axes.text(out * u, out * v, insert.name, ha="center", va="center", fontsize=6)
+        away = insert.radius_mm + 4.0
+        axes.text(u, v + (away if v > -1 else -away), insert.name, ha="center", va="center", fontsize=6)
     for v, u in drawing.holes:
         axes.add_patch(Circle((u, v), 1.5, color=INK))
     for a, b in LINES.values():
@@ -114,15 +114,18 @@ def _acr_numbers(axes: Axes, drawing: AcrCtDrawing) -> None:
         v, u = insert.center_mm
         axes.add_patch(Circle((u, v), insert.radius_mm, fc="#dfe9f3", ec=INK))
         axes.add_patch(Circle((u, v), INSERT_200_MM, fill=False, ec=BLUE))
-        axes.text(u, v, insert.name, ha="center", va="center", fontsize=6)
+        below = 0.0 if insert.radius_mm > 20 else insert.radius_mm + 5.0
+        axes.text(u, v + (below if v > 0 else -below), insert.name, ha="center", va="center", fontsize=6)
 
 
 def _acr_contrast(axes: Axes, drawing: AcrCtDrawing) -> None:
     _frame(axes, 100.0, drawing.low_contrast.name)
     v, u = drawing.large_rod.center_mm
     axes.add_patch(Circle((u, v), drawing.large_rod.diameter_mm / 2, fc="#dfe9f3", ec=INK))
-    for v, u in (drawing.large_rod.center_mm, drawing.background_mm):
+    for (v, u), word in ((drawing.large_rod.center_mm, "rod"), (drawing.background_mm, "background")):
         axes.add_patch(Circle((u, v), CNR_ROI_MM, fill=False, ec=BLUE))
+        side = "left" if word == "rod" else "right"
+        axes.text(u, v + 18, word, ha=side, va="center", fontsize=6)
 
 
 def uniform(axes: Axes, field: UniformField, radius: float, title: str) -> None:

@@ -51,7 +51,8 @@ def _frame(axes: Axes, described: SitePhantom) -> None:
             inner, outer = region.size_mm
             for r in region.size_mm:
                 axes.add_patch(Circle((u, v), r, fc="none", ec=BLUE))
-            label = v + (inner + outer) / 2 if outer > 15 else v + outer + 9
+            away = outer + 9 if v >= 0 else -outer - 6
+            label = v + ((inner + outer) / 2 if outer > 15 else away)
         box = {"fc": FACE, "ec": "none", "pad": 1}
         axes.text(u, label, name, fontsize=8, color=BLUE, ha="center", va="center", bbox=box, zorder=4)
     marker = described.find.marker

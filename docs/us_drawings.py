@@ -15,6 +15,7 @@ from imgtech.geometry import ImageGrid
 from imgtech.phantoms.twins import Placement, UsAirTwin, UsTwin, us_drawing
 
 BLUE, RED = "#4aa3ff", "#ff6a55"
+BOX = {"fc": "#000000", "ec": "none", "alpha": 0.6, "pad": 0.8}
 
 
 def draw_ultrasound(folder: Path) -> None:
@@ -31,17 +32,17 @@ def draw_ultrasound(folder: Path) -> None:
     drawing = us_drawing()
     for v, u in drawing.wires_mm:
         axes.plot(u, v, "+", color=BLUE, ms=7)
-        axes.text(u + 1.2, v - 1.0, f"({v:g}, {u:g})", color=BLUE, fontsize=7)
+        axes.text(u + 1.2, v - 1.0, f"({v:g}, {u:g})", color=BLUE, fontsize=7, bbox=BOX)
     for target in drawing.targets:
         v, u = target.center_mm
         axes.add_patch(Circle((u, v), 0.7 * target.radius_mm, fill=False, ec=RED))
         for more in (1.4, 4.0):
             axes.add_patch(Circle((u, v), target.radius_mm + more, fill=False, ec=RED, ls=":", lw=0.7))
         label = "cyst" if target.kind == "cyst" else f"{target.contrast_db:+g} dB"
-        axes.text(u, v, label, color=RED, fontsize=6, ha="center", va="center")
+        axes.text(u, v, label, color=RED, fontsize=7, ha="center", va="center", bbox=BOX)
     v, u, height, width = drawing.uniform_mm
     axes.add_patch(Rectangle((u - width / 2, v - height / 2), width, height, fill=False, ec=BLUE, ls="--"))
-    axes.text(u + width / 2, v - height / 2 - 0.6, "speckle SNR", color=BLUE, fontsize=6, ha="right")
+    axes.text(u, v, "speckle SNR", color=BLUE, fontsize=7, ha="center", va="center", bbox=BOX)
     axes.set(xlabel="u (mm)", ylabel="depth v (mm)")
     figure.savefig(folder / "us-multipurpose.svg", metadata={"Date": None})
     plt.close(figure)
@@ -55,10 +56,11 @@ def draw_ultrasound(folder: Path) -> None:
     )  # fmt: skip
     for element, word in ((40, "dead"), (90, "weak")):
         axes.annotate(
-            word, (element, 1.0), (element + 6, 3.0), color=RED, arrowprops={"color": RED, "width": 0.5}
-        )
+            word, (element, 17.0), (element, 23.0), color=RED, ha="center",
+            arrowprops={"arrowstyle": "->", "color": RED}, bbox=BOX,
+        )  # fmt: skip
     axes.axhline(twin.reach_mm(grid), color=BLUE, ls="--")
-    axes.text(1, twin.reach_mm(grid) - 0.4, "depth of reverberations", color=BLUE, fontsize=7)
+    axes.text(1, twin.reach_mm(grid) - 0.4, "depth of reverberations", color=BLUE, fontsize=8, bbox=BOX)
     axes.set(xlabel="element", ylabel="depth (mm)")
     figure.savefig(folder / "us-in-air.svg", metadata={"Date": None})
     plt.close(figure)

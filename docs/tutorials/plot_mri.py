@@ -55,7 +55,7 @@ axes[1].set(title="All of it: twice the field of view in x", xlabel="pixel", yla
 images = cartesian(kspace, spacing_mm=spacing_mm, crop=(160, 160))
 combined = cartesian(kspace, spacing_mm=spacing_mm, crop=(160, 160), combine="rss")
 
-fig, axes = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(11, 3.3), layout="constrained")
 for axis, picture, title in zip(
     axes, [*np.abs(images[:3]), combined], ["coil 0", "coil 1", "coil 2", "root sum of squares"], strict=True
 ):

@@ -81,7 +81,7 @@ print(f"lag of the gradient: {lag:+.3f} dwell times (put in: -0.400)")
 print(f"phase between the directions: {second.constant_rad:+.3f} rad (put in: +0.300)")
 
 images = [cartesian(k, spacing_mm=(spacing_mm, spacing_mm), combine="rss") for k in (ghosted, corrected)]
-fig, axes = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(11, 3.3), layout="constrained")
 for axis, image, title in zip(axes[::2], images, ["regridded only", "both corrected"], strict=True):
     axis.imshow(image, cmap="gray")
     axis.set(title=title, xticks=[], yticks=[])

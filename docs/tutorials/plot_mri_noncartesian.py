@@ -62,7 +62,7 @@ y, x = np.meshgrid(*grid.coordinates_mm, indexing="ij")
 flat = (np.hypot(y - 6, x + 8) < 55) & (np.hypot(y - 30, x - 10) > 22) & (np.hypot(y + 22, x + 30) > 16)
 spokes = Trajectory.radial(240, 192, spacing_mm=1.9, golden=True)
 shots = spiral(12, fov_mm=190.0, spacing_mm=1.9, **limits)
-fig, axes = plt.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(12, 3.8), layout="constrained")
 pictures = [
     ("spokes, Voronoi", spokes, voronoi_density(spokes, 190.0)),
     ("spokes, Pipe-Menon", spokes, pipe_menon_density(spokes, 190.0)),
@@ -92,7 +92,7 @@ through = {
     "ball of 3000 spokes": kooshball(3000, 48, spacing_mm=4.0),
     "stack of 40 stars": stacked(Trajectory.radial(72, 48, spacing_mm=4.0), 40, spacing_mm=4.0),
 }
-fig, axes = plt.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(12, 3.6), layout="constrained")
 for pair, (name, trajectory) in zip(axes.reshape(2, 2), through.items(), strict=True):
     density = pipe_menon_density(trajectory, (160.0, 190.0, 190.0))
     image = gridding(ball.kspace(trajectory), trajectory, volume, density=density).real

@@ -54,3 +54,11 @@ def test_masked_air_is_said(series: Series) -> None:
     masked = acr_mri_large(with_pixels(series, np.where(far, 0.0, series.pixels)))
     assert any("100 % of the air is exactly zero" in note for note in masked.notes)
     assert not any("exactly zero" in note for note in acr_mri_large(series).notes)
+
+
+def test_a_bottle_beside_the_phantom_is_no_ghost(series: Series) -> None:
+    rows, columns = series.grid.coordinates_mm
+    bottle = np.hypot(rows[:, None] - 10.0, columns + 116.0) < 6.0
+    report = acr_mri_large(with_pixels(series, np.where(bottle, 1500.0, series.pixels)))
+    for name in ("percent signal ghosting", "ghosting without the noise floor"):
+        assert "the air at the left must hold no other object" in str(report[name].error)

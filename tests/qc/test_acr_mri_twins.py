@@ -27,6 +27,8 @@ from imgtech.phantoms.twins import (
 from imgtech.qc import Verdict
 from imgtech.qc.limits import confirm_limits, read_limit_table
 from imgtech.qc.protocols import acr_mri_large, acr_mri_medium
+from imgtech.qc.protocols._acr_mri_scan import find_phantom
+from imgtech.qc.protocols._acr_mri_sheets import SHEETS, find_sheets, sheet_contrast, total_score
 from reference.mr_twins import MrScan, acr_truth
 
 POSE = Placement(center_mm=(7.3, -11.2), z_mm=14.0, roll_rad=2.4, mirrored=True, reversed=True)
@@ -175,6 +177,29 @@ def test_planted_faults_are_found_and_named() -> None:
     assert [m.name for m in shaded.measurements if m.verdict is Verdict.FAIL] == [
         "percent integral uniformity"
     ]
+
+
+def test_disks_of_the_next_sheets_that_shine_through_are_not_taken_for_noise(posed) -> None:
+    """A slice profile lets a fifth of the next sheet through, dark, and of the last one, bright."""
+    model, _, series = posed
+    pair = dataclasses.replace(SCAN, ghost=0.0, sigma=0.0, roles=(9, 10))
+    strong, faint = (
+        pair.series(acr_mri(model, contrast_scale=c, ellipticity_mm=0.3), np.random.default_rng(3)).pixels
+        for c in (1.0, 0.5)
+    )
+    of_10, of_9 = 2 * (strong.astype(np.float64) - faint)  # the pose is reversed
+    pixels = series.pixels.astype(np.float64)
+    pixels[1] += 0.2 * of_9
+    pixels[2] -= 0.2 * of_10
+    mixed = dataclasses.replace(series, pixels=pixels)
+    without, with_them = (find_sheets(find_phantom(s, model)) for s in (series, mixed))
+    for r in SHEETS:
+        m, other = sheet_contrast(with_them[r]), sheet_contrast(without[r])
+        assert m.value == pytest.approx(other.value, abs=other.uncertainty), r
+    for r, other, share in ((9, 10, -0.2), (10, 9, 0.2)):
+        seen = sheet_contrast(with_them[r]).details[f"disks of slice {other} shine through (%)"]
+        assert seen == pytest.approx(share * sheet_contrast(without[other]).value, abs=0.15)
+    assert abs(total_score(with_them).value - total_score(without).value) <= 1
 
 
 def test_kspace_of_a_twin_is_that_of_its_shapes() -> None:

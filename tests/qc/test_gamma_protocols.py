@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from scipy import ndimage
 
 from imgtech import qc
@@ -34,7 +36,7 @@ def _away(report, truth, period=90.0) -> dict[str, float]:
         assert m.error is None, (name, m.error)
         low, high = m.interval(0.95)
         off = m.value - value
-        off = (off + period / 2) % period - period / 2 if name == "angle of the bars" else off
+        off = (off + period / 2) % period - period / 2 if name.startswith("angle of the bars") else off
         out[name] = off / ((high - low) / 2)
     return out
 
@@ -100,6 +102,13 @@ def test_a_dead_photomultiplier_is_found_where_it_is() -> None:
     assert [float(v) for v in numbers] == pytest.approx([-110.0, 60.0], abs=14.0)
 
 
+def test_a_flood_that_ran_over_is_refused() -> None:
+    series, _ = drawn_flood(np.random.default_rng(3), 500.0)
+    top = np.percentile(series.pixels[series.pixels > 0], 70)
+    with pytest.raises(ValueError, match=r"clipped: \d+ % of the field of image 1 of 1"):
+        gamma_flood(dataclasses.replace(series, pixels=np.minimum(series.pixels, top)))
+
+
 def test_every_detector_of_a_series_is_measured_by_itself() -> None:
     rng = np.random.default_rng(6)
     both = [rng.poisson(gamma_field(FLOOD_GRID, counts=900.0, slope=s)) for s in ((0.0, 0.0), (0.0, 0.06))]
@@ -153,6 +162,53 @@ def test_a_twin_names_the_argument_that_is_wrong(make, rule: str) -> None:
 
 def _counts(field: np.ndarray) -> np.ndarray:
     return gamma_counts(None, BAR_GRID, field, fwhm_mm=3.0, rng=np.random.default_rng(1))
+
+
+def _two_heads(one, other, file: Path) -> Path:
+    """Static frames of both detectors in one file, as a camera with two heads writes them."""
+    source = write_series(one, file.parent / "head", step=1.0)[0]
+    out = dcmread(source)
+    counts = np.concatenate([one.pixels, other.pixels]).astype(np.uint16)
+    out.NumberOfFrames, out.NumberOfDetectors, out.DetectorVector = 2, 2, [1, 2]
+    out.EnergyWindowVector, out.NumberOfEnergyWindows = [1, 1], 1
+    out.FrameIncrementPointer = [0x00540010, 0x00540020]
+    out.RescaleSlope, out.RescaleIntercept = 1, 0
+    out.PixelRepresentation, out.BitsAllocated, out.BitsStored, out.HighBit = 0, 16, 16, 15
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient"):
+        if keyword in out:
+            delattr(out, keyword)
+    out.PixelData = counts.tobytes()
+    out.save_as(file)
+    return file
+
+
+def test_both_heads_of_a_camera_are_measured_by_themselves(tmp_path) -> None:
+    rng = np.random.default_rng(14)
+    (sharp, first), (other, second) = (drawn_bars(rng, 40.0) for _ in range(2))
+    report = qc.run(_two_heads(sharp, other, tmp_path / "both.dcm"), protocol="gamma-bars")
+    assert len(report.pictures) == 2
+    for number, (series, truth) in enumerate(((sharp, first), (other, second)), 1):
+        away = _away(report, {f"{name}, image {number}": value for name, value in truth.items()})
+        assert len(away) == len(report.measurements) / 2
+        assert max(abs(a) for a in away.values()) < 2.5, away
+        alone = gamma_bars(series)
+        for m in alone.measurements:
+            assert report[f"{m.name}, image {number}"].value == pytest.approx(m.value, rel=1e-6), m.name
+
+
+def test_a_head_without_bars_is_an_error_of_its_own() -> None:
+    rng = np.random.default_rng(15)
+    bars, _ = drawn_bars(rng, 40.0)
+    flood = rng.poisson(gamma_field(BAR_GRID, counts=40.0)).astype(float)
+    both = dataclasses.replace(bars, pixels=np.stack([flood, bars.pixels[0]]), positions_mm=np.arange(2.0))
+    report = gamma_bars(both)
+    assert "no square of parallel bars" in report["pattern, image 1"].error
+    assert report["FWHM all bars, image 2"].value == gamma_bars(bars)["FWHM all bars"].value
+    assert not report.passed
+    with pytest.raises(ValueError, match=r"image 1: this is not an image of quadrant bars.*; image 2: "):
+        gamma_bars(dataclasses.replace(both, pixels=np.stack([flood, flood])))
+    with pytest.raises(ValueError, match="1 to 8 images of bars, got 9"):
+        gamma_bars(dataclasses.replace(bars, pixels=np.stack([flood] * 9), positions_mm=np.arange(9.0)))
 
 
 def test_a_twin_goes_through_dicom(tmp_path) -> None:

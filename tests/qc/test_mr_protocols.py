@@ -135,6 +135,38 @@ def test_a_ghost_of_a_bottle_is_found_along_its_direction(rng: np.random.Generat
     assert abs(report["ghosting along rows"].value) < 0.3
 
 
+def _changed(series: Series, pixels: np.ndarray) -> Series:
+    return dataclasses.replace(series, pixels=np.asarray(pixels, dtype=np.float32))
+
+
+def test_another_object_beside_a_bottle_is_no_ghost_and_no_noise(rng: np.random.Generator) -> None:
+    scan = dataclasses.replace(SCAN, placement=Placement(center_mm=(-20.0, 40.0)), sigma=2.0, shading=0.0)
+    one = single_images(scan, flood_twin(30.0), rng)[0]
+    y, x = one.grid.coordinates_mm
+    y = y[:, None]
+    beside = mr_magnet(_changed(one, np.where(np.hypot(y + 24.0, x + 90.0) < 9.0, 1500.0, one.pixels)))
+    assert "the strip beside the bottle must hold air" in str(beside["ghosting along rows"].error)
+    assert beside["ghosting along columns"].value is not None
+    aside = _changed(one, np.where(np.hypot(y - 90.0, x + 90.0) < 9.0, 1500.0, one.pixels))
+    assert "beside the strips" in str(mr_magnet(aside)["ghosting along rows"].error)
+    assert "the corners must hold air" in str(mr_snr_nema(aside)["SNR from the air"].error)
+
+
+def test_clipped_floods_and_padding_are_refused_and_eight_bits_are_not(rng: np.random.Generator) -> None:
+    one = single_images(SCAN, flood_twin(), rng)[0]
+    clipped = _changed(one, np.minimum(one.pixels, 0.97 * np.percentile(one.pixels, 95)))
+    padded = np.array(one.pixels)
+    y, x = one.grid.coordinates_mm
+    padded[:, np.hypot(y[:, None], x) > 150.0] = 65535.0
+    coarse = _changed(one, np.round(one.pixels / one.pixels.max() * 255))
+    for measure in (mr_magnet, mr_snr_nema):
+        with pytest.raises(ValueError, match=r"clipped: \d+ % of the (flood|object) is at the highest value"):
+            measure(clipped)
+        with pytest.raises(ValueError, match="fills a corner of it"):
+            measure(_changed(one, padded))
+        assert measure(coarse).measurements[0].error is None
+
+
 def test_stability_of_a_series_in_time(rng: np.random.Generator, tmp_path) -> None:
     series, truth = epi_series(rng, fluctuation=0.002, drift=0.02, center_mm=(9.0, -14.0))
     report = mr_epi_stability(series)

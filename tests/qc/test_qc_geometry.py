@@ -247,6 +247,25 @@ def test_a_rectified_floor_beside_a_sharp_edge_counts_in_the_diameter() -> None:
     assert rims[0].ringing_mm < 0.2 * rims[1].ringing_mm
 
 
+@pytest.mark.parametrize("kernel", ["Gaussian", "mean of 3 x 3"])
+def test_ringing_folded_up_before_a_filter_counts_in_the_diameter(kernel: str) -> None:
+    """A filter on the magnitude image moves the edge out; the same blur without a fold leaves it in place."""
+    image = disk_from_kspace((4.2, -6.3), 44.7) - 7.0
+    rims = []
+    for pixels in (np.abs(image), image):
+        smooth = (
+            ndimage.gaussian_filter(pixels, 1.0)
+            if kernel == "Gaussian"
+            else ndimage.uniform_filter(pixels, 3)
+        )
+        rims.append(disk_rim(np.abs(smooth), GRID, center_mm=(3.0, -5.0), radius_mm=45.0, magnitude=True))
+    folded, plain = (rim.radius_mm - 44.7 for rim in rims)
+    assert folded > 0.04
+    assert folded < 2 * rims[0].ringing_mm < 4 * folded
+    assert abs(plain) < 0.2 * folded
+    assert rims[1].ringing_mm < 0.4 * rims[0].ringing_mm
+
+
 def test_a_ghost_outside_counts_in_the_diameter_where_it_lies() -> None:
     disk = BlurredDisk(center_mm=(4.2, -6.3), radius_mm=38.7, sigma_mm=0.9, low=0.0, high=100.0)
     image = disk.image(GRID, dtype=np.float64)

@@ -164,6 +164,20 @@ def test_bars_give_the_mtf_of_the_closed_form_at_all_frequencies(rng, angle: flo
     )
 
 
+def test_intervals_of_bars_that_only_noise_shows_hold_zero() -> None:
+    """Two groups of noise without bars, 200 times: at least 93 of 100 intervals reach down to 0."""
+    rng, held = np.random.default_rng(21), []
+    contrast = measured(8.0, 0.1)
+    bars, plain = np.zeros((32, 90)), np.zeros((32, 90))
+    bars[:, :24], plain[:, 30:] = 1.0, 1.0
+    for _ in range(200):
+        groups = [bar_modulation(rng.standard_normal(bars.shape), bars, plain) for _ in range(2)]
+        curve = droege_morin_mtf([0.5, 0.9], groups, contrast)
+        held += [m.interval(0.95)[0] <= 0 for m in groups]
+        held += list(curve.values[1:] <= 1.96 * curve.uncertainties[1:])
+    assert 0.93 <= np.mean(held) <= 0.995
+
+
 def measured(value: float, spread: float = 1e-6) -> Measurement:
     return Measurement(name="response", value=value, uncertainty=spread, algorithm="test-1",
                        definition=Source(document="test", edition="1"))  # fmt: skip

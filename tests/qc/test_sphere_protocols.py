@@ -87,6 +87,21 @@ def test_contrast_recovery_needs_the_activity_ratio() -> None:
         pet_nema_iq(series, activity_ratio=1.0)
 
 
+def test_a_bottle_beside_the_body_is_no_background() -> None:
+    series, _ = drawn_pet(np.random.default_rng(8), 0.05)
+    wide = np.pad(series.pixels, ((0, 0), (0, 0), (0, 30)))
+    y, x = (d * (np.arange(n) - (n - 1) / 2) for n, d in zip(wide.shape[1:], series.spacing_mm, strict=True))
+    level = float(np.percentile(series.pixels, 90))
+    bottle = np.hypot(y[:, None], x - x[-15]) < 12 * series.spacing_mm[1]
+    beside = pet_nema_iq(dataclasses.replace(series, pixels=np.where(bottle, 1.5 * level, wide)))
+    alone = pet_nema_iq(dataclasses.replace(series, pixels=wide))
+    for m in alone.measurements:
+        other = beside[m.name]
+        assert other.value == pytest.approx(m.value, abs=2 * np.hypot(m.uncertainty, other.uncertainty)), (
+            m.name
+        )
+
+
 def test_other_series_are_refused(tmp_path) -> None:
     series, _ = drawn_pet(np.random.default_rng(2), 0.1)
     with pytest.raises(ValueError, match="must be PET"):

@@ -108,6 +108,8 @@ def test_bad_arguments_are_named() -> None:
         report_of(twin, n_elements=500)
     with pytest.raises(ValueError, match="dead_db must lie below weak_db"):
         report_of(twin, dead_db=-2.0)
+    with pytest.raises(ValueError, match="bright_db must be positive, got 0"):
+        report_of(twin, bright_db=0.0)
     with pytest.raises(ValueError, match="edition must be one of"):
         report_of(twin, edition="1")
     series = series_from_grid(twin.image(GRID, rng=np.random.default_rng(1)), GRID, modality="US")
@@ -147,6 +149,51 @@ def test_a_dead_cable_and_a_loose_lens_are_named_through_channel_data(group, gai
     assert darkest == np.mean(list(group)) // (N / 5) + 1
     # the elements as such, before beamforming, tell the same
     assert element_levels(rf).below(-3.0) == tuple(weak)
+
+
+@pytest.mark.parametrize("band", [range(48, 56), range(48, 72)])
+def test_a_band_that_reverberates_more_is_named(band) -> None:
+    """Loose from the elements, the lens sends the pulse back and back by itself."""
+    gains = np.random.default_rng(3).normal(0, 0.3, N)
+    gains[list(band)] += 7.0
+    rf = recorded(np.random.default_rng(4), gains, 50.0, 2.7, 1.3)
+    report = us_in_air(series_from_grid(beamformed(rf), COLUMNS, modality="US"), n_elements=N)
+    assert report["bright elements"].details["which"] == ", ".join(map(str, band))
+    assert report["dead elements"].value == 0
+    # of more than a tenth of the probe it cannot be told which part is right
+    assert report["weak elements"].value == (0 if len(band) < 13 else N - len(band))
+    assert max(range(1, 6), key=lambda k: report[f"level of segment {k}"].value) in (2, 3)
+
+
+def test_what_is_left_of_a_dead_probe_is_not_bright() -> None:
+    gains = np.where(np.arange(N) < 90, -14.0, 0.0)
+    rf = recorded(np.random.default_rng(4), gains, 62.0, 2.7, 1.3)
+    report = us_in_air(series_from_grid(beamformed(rf), COLUMNS, modality="US"), n_elements=N)
+    assert report["bright elements"].value == 0
+    assert report["dead elements"].value == 90
+
+
+def test_the_noise_of_dead_elements_is_not_taken_for_their_level() -> None:
+    """Of the last segment 1.6 elements of 25.6 are left: noise lifted it by 0.1 dB."""
+    twin = UsAirTwin(level_db=50.0, gains_db=dict.fromkeys(range(104, 128), -90.0), beam_mm=0.12)
+    power = twin.gain(GRID.coordinates_mm[1]) ** 2
+    truth = 10 * math.log10(power[np.rint(0.8 * power.size).astype(int) :].mean() / power.mean())
+    found = [report_of(twin, seed=seed + 70, n_elements=128)["level of segment 5"] for seed in range(4)]
+    off, spread = np.mean([m.value for m in found]) - truth, np.mean([m.uncertainty for m in found])
+    assert abs(off) < 1.5 * spread
+    assert spread < 0.1
+
+
+def test_faint_lines_below_the_last_one_seen_do_not_count_as_noise() -> None:
+    """Lines of 62 dB that fall by 2.5 dB/mm reach 24.8 mm, into the quarter that tells the noise."""
+    twin = UsAirTwin(level_db=62.0, fall_db_per_mm=2.5)
+    off, spread = [], []
+    for seed in range(6):
+        m = report_of(twin, seed=seed + 90)["depth of reverberations"]
+        off.append(m.value - twin.reach_mm(GRID))
+        spread.append(m.uncertainty)
+    assert abs(np.mean(off)) < 0.04
+    assert np.mean(spread) < 0.05
 
 
 def test_a_fall_over_more_than_3_db_counts_and_one_of_less_does_not() -> None:

@@ -13,6 +13,7 @@ from imgtech.geometry import ImageGrid
 from imgtech.io import read_series, series_from_grid, write_us_image
 from imgtech.phantoms.twins import Placement, UsDrawing, UsTarget, UsTwin, us_drawing
 from imgtech.qc.protocols import us_multipurpose
+from reference import us_channels
 from reference.us_channels import drawn_us_channels
 from reference.us_twins import GRID, drawn_us, drawn_us_grey, grey, us_truth
 
@@ -63,6 +64,28 @@ def test_channel_data_through_the_beamformer_give_the_widths_of_the_wires_alone(
     assert len(off) >= 16
     assert np.mean([abs(a) <= 1 for a in off.values()]) > 0.75, off
     assert max(abs(a) for a in off.values()) < 3, off
+
+
+def test_a_wrong_speed_of_sound_in_the_beamformer_shows_in_the_distances() -> None:
+    """Wires alone: delays of 1460 m/s where the sound has 1500 m/s shorten depths by the ratio."""
+    twin, grid = UsTwin(axial_fwhm_mm=0.44, lateral_fwhm_mm=1.3, wire_db=24.0), us_channels.GRID
+    place = Placement(center_mm=(1.3, -5.2), roll_rad=0.03)
+    points = twin.scatterers(
+        us_channels.REGION_MM, placement=place, density_per_mm2=0.4, rng=np.random.default_rng(3)
+    )
+    rf = us_channels.recorded(points)
+    report = {}
+    for assumed in (1500.0, 1460.0):
+        series = series_from_grid(us_channels.beamformed(rf, assumed_m_s=assumed), grid, modality="US")
+        report[assumed] = us_multipurpose(series, scanner_speed_m_s=1500.0, phantom_speed_m_s=1500.0)
+    right, wrong = (report[s]["vertical distance error"] for s in (1500.0, 1460.0))
+    assert abs(right.value) < 0.3
+    assert wrong.value == pytest.approx(100 * (1460 / 1500 - 1), abs=0.3)
+    assert wrong.uncertainty < 0.3
+    assert abs(report[1460.0]["horizontal distance error at 20 mm"].value) < 1.0
+    # told what the beamformer reckons with, the protocol takes it into account
+    told = us_multipurpose(series, scanner_speed_m_s=1460.0, phantom_speed_m_s=1500.0)
+    assert abs(told["vertical distance error"].value) < 0.3
 
 
 def test_a_file_with_a_border_gives_the_report_of_the_array(tmp_path) -> None:

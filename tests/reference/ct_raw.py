@@ -23,7 +23,7 @@ WATER_PER_MM = 0.0192
 THICKNESS_MM = 5.0
 Z_MM = np.arange(-32.0, 145.0, 16.0)  # one slice holds the beads at 80 mm
 BEAM = FanBeam.full_turn(
-    n_views=1160, n_channels=460, channel_spacing_mm=1.05, source_axis_mm=570.0, source_detector_mm=1040.0
+    n_views=1680, n_channels=460, channel_spacing_mm=1.05, source_axis_mm=570.0, source_detector_mm=1040.0
 )
 GRID = ImageGrid(shape=(300, 290), spacing_mm=(0.84, 0.88))
 _NODES = 3
@@ -36,7 +36,8 @@ def fan_sinogram(phantom: Phantom, beam: FanBeam = BEAM) -> np.ndarray:
     """Mean over every channel by three points of Gauss and Legendre; shapes only on the channels they hit.
 
     Its views are as many as the finest bars need at their distance from the axis, ``4 pi r f``: with fewer,
-    what the sinogram does not hold comes back as other frequencies.
+    what the sinogram does not hold comes back as other frequencies. The corner of a pattern of 1.2 pairs a
+    mm lies up to 70 + 10.6 + 28.3 mm from the axis, which is 1640 views; with 1160 it showed 0.008.
     """
     out = np.zeros(beam.shape)
     middle = beam.fan_angles_rad(beam.channels_mm)

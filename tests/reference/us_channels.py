@@ -105,24 +105,36 @@ AREA_MM2 = math.prod(GRID.spacing_mm)
 
 
 @cache
-def tissue_profile() -> np.ndarray:
-    """Expected power of plain tissue at every row."""
-    depths = np.array([16.0, 26.0, 38.0, 50.0, 62.0, 72.0])
-    sums = [DENSITY_PER_MM2 * AREA_MM2 * response(float(z), 1.7).sum() for z in depths]
-    return np.exp(np.polynomial.Polynomial.fit(depths, np.log(sums), 2)(GRID.coordinates_mm[0]))
+def tissue_power(depth_mm: float, x_mm: float = 1.7) -> float:
+    """Expected power of plain tissue at a place."""
+    return DENSITY_PER_MM2 * AREA_MM2 * float(response(depth_mm, x_mm).sum())
 
 
 def noise_power(noise_depth_mm: float) -> float:
-    """Power at depth 0 of channel noise that equals plain tissue at a depth."""
-    y = GRID.coordinates_mm[0]
-    return float(np.interp(noise_depth_mm, y, tissue_profile() / noise_profile()))
+    """Power at depth 0 of channel noise that equals plain tissue at a depth, in the middle."""
+    return tissue_power(noise_depth_mm) / float(
+        np.interp(noise_depth_mm, GRID.coordinates_mm[0], noise_profile())
+    )
 
 
+@cache
 def penetration_mm(noise_depth_mm: float) -> float:
-    """Where the tissue falls to ``RATIO**2 - 1`` of the noise."""
-    y = GRID.coordinates_mm[0]
-    ratio = tissue_profile() / (noise_power(noise_depth_mm) * noise_profile())
-    return float(np.interp(-math.log(RATIO**2 - 1), -np.log(ratio), y))
+    """Where the tissue falls to ``RATIO**2 - 1`` of the noise, in the mean of the picture's width.
+
+    To the sides the probe ends before the aperture does: there the tissue is darker.
+    """
+    y, x = GRID.coordinates_mm
+    places, depths = (
+        np.array([0.0, 15.0, 19.0, 22.0, 24.0, 26.0]),
+        noise_depth_mm + np.array([-6.0, 0.0, 6.0]),
+    )
+    ratios = []
+    for depth in depths:
+        across = [tissue_power(float(depth), float(u)) for u in places]
+        mean = float(np.interp(np.abs(x), places, across).mean())
+        ratios.append(mean / (noise_power(noise_depth_mm) * float(np.interp(depth, y, noise_profile()))))
+    fall = np.polynomial.Polynomial.fit(np.log(ratios), depths, 2)
+    return float(fall(math.log(RATIO**2 - 1)))
 
 
 def drawn_us_channels(
@@ -185,9 +197,28 @@ def channel_truth(twin: UsTwin, place: Placement, noise_depth_mm: float) -> dict
         disk = power[away <= 0.7 * target.radius_mm]
         ring = power[(away > target.radius_mm + 1.4) & (away <= target.radius_mm + 4.0) & plain]
         truth[f"contrast {label}"] = 10 * math.log10(disk.mean() / ring.mean())
-        truth[f"CNR {label}"], truth[f"gCNR {label}"] = rayleigh_contrast(disk, ring)
+        truth[f"gCNR {label}"] = rayleigh_contrast(disk, ring)[1]
+        own = (target.amplitude**2 * spread.sum() / disk.mean(), spread.sum() / ring.mean())
+        truth[f"CNR {label}"] = cnr_of((disk, ring), own, DENSITY_PER_MM2 * cell_mm2(spread))
     truth["speckle SNR"] = speckle_snr_of(twin, place, floor)
     return truth
+
+
+def cell_mm2(spread: np.ndarray) -> float:
+    """Area (sum h^2)^2 / sum h^4 of the resolution cell."""
+    return float(spread.sum() ** 2 / (spread**2).sum() * AREA_MM2)
+
+
+def cnr_of(powers: tuple[np.ndarray, np.ndarray], shares: tuple[float, float], in_a_cell: float) -> float:
+    """CNR of two regions, whose echoes of their own scatterers are a share q of the power.
+
+    The mean square is the power; the square of the mean falls short of that of a Rayleigh envelope by
+    q^2 / 8 of the number of scatterers in a cell. What side lobes bring comes from many and is Rayleigh.
+    """
+    means, squares = zip(*(moments(power) for power in powers), strict=True)
+    means = [m * (1 - q**2 / (16 * in_a_cell)) for m, q in zip(means, shares, strict=True)]
+    noise = math.sqrt(sum(square - m**2 for square, m in zip(squares, means, strict=True)))
+    return abs(means[0] - means[1]) / noise
 
 
 def speckle_snr_of(twin: UsTwin, place: Placement, floor: np.ndarray) -> float:
@@ -200,7 +231,7 @@ def speckle_snr_of(twin: UsTwin, place: Placement, floor: np.ndarray) -> float:
     v, u, height, _ = twin.drawing.uniform_mm
     ((cy, cx),) = twin.places_mm([(v, u)], place)
     spread = response(float(cy), float(cx))
-    cell = spread.sum() ** 2 / (spread**2).sum() * AREA_MM2
+    cell = cell_mm2(spread)
     near = np.abs(GRID.coordinates_mm[0] - cy) <= height / 2
     tissue = DENSITY_PER_MM2 * AREA_MM2 * spread.sum()
     mean, square = moments(tissue + floor[near])

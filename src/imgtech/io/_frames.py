@@ -110,10 +110,9 @@ def frames(dataset: Dataset, path: Path) -> Iterator[Frame]:
         region = us_region(dataset)
         if region is not None:
             spacing, keyword, shape = region.spacing_mm, "SequenceOfUltrasoundRegions", region.shape
-            position, orientation = None, None
-            if count == 1:
-                position = (region.first_mm[1], region.first_mm[0], 0.0)
-                orientation = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+            # frames of a cine lie at one place and are counted along the third axis
+            position = (region.first_mm[1], region.first_mm[0], float(index))
+            orientation = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
         yield Frame(
             path=path,
             index=index,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgtech.io import Series, SeriesInfo, read_series
-from imgtech.qc._continued_series import continued_series
+from imgtech.qc._scan_in_parts import scan_in_parts, without_number
 from imgtech.qc.report import Report
 
 _FEWEST_SLICES = 4
@@ -57,11 +57,11 @@ def best_stack(
         return found[0], ()
     fits = _fitting(found, known)
     fits = tuple(s for s in fits if not s.localizer) or fits
-    parts = _continued(found, fits, known) or (() if fits else _parts(found, known))
+    right = tuple(s for s in found if s.modality in known.modalities)
+    parts = scan_in_parts(right, fits, known.n_images, in_time=known.in_time)
     if parts:
         numbers = ", ".join(p.tags.series_number or "without a number" for p in parts)
         return parts, (f"the slices of series {numbers} are taken as one scan",)
-    right = tuple(s for s in found if s.modality in known.modalities)
     long = tuple(s for s in right if s.n_images >= _FEWEST_SLICES)
     if known.find is not None and (len(fits) != 1 or len(long) > 1):
         shown = tuple(s for s in long if _shows(path, s, known.find))
@@ -72,16 +72,6 @@ def best_stack(
         if len({s.plane for s in right}) > 1 and not long:  # a three-plane localizer, refused by name
             return max(right, key=lambda s: s.n_images), ()
     return with_note(fits[0], found) if len(fits) == 1 else (None, ())
-
-
-def _continued(
-    found: tuple[SeriesInfo, ...], fits: tuple[SeriesInfo, ...], known: Known
-) -> tuple[SeriesInfo, ...]:
-    """Series whose slices go on or interleave, if together they are what the protocol takes."""
-    parts = () if known.in_time else continued_series(found, fits)
-    low, high = known.n_images
-    right = bool(parts) and parts[0].modality in known.modalities
-    return parts if right and low <= sum(p.n_images for p in parts) <= high else ()
 
 
 def _shows(path: str | Path, info: SeriesInfo, find: Callable[[Series], object]) -> bool:
@@ -121,25 +111,6 @@ def with_note(info: SeriesInfo, found: tuple[SeriesInfo, ...]) -> tuple[Wanted, 
     return info, (note,) if note else ()
 
 
-def _parts(found: tuple[SeriesInfo, ...], known: Known) -> tuple[SeriesInfo, ...]:
-    """Stacks that are too short, alike in all but their slices, and long enough together."""
-    low, high = known.n_images
-    short = [s for s in found if s.modality in known.modalities and 0 < s.n_images < low]
-    if not short:
-        return ()
-
-    def kind(info: SeriesInfo) -> tuple[object, ...]:
-        name = _without_number(info.tags.series_description or info.tags.protocol_name or "")
-        turned = None if info.orientation is None else tuple(round(c, 3) + 0.0 for c in info.orientation)
-        return info.shape, info.spacing_mm, info.tags.echo_time_ms, info.tags.sequence_name, name, turned
-
-    groups: dict[tuple[object, ...], list[SeriesInfo]] = {}
-    for info in short:
-        groups.setdefault(kind(info), []).append(info)
-    whole = [g for g in groups.values() if len(g) > 1 and low <= sum(s.n_images for s in g) <= high]
-    return tuple(whole[0]) if len(whole) == 1 else ()
-
-
 def same_twice(found: tuple[SeriesInfo, ...], known: Known) -> tuple[SeriesInfo, ...]:
     """The two only stacks that fit, if they are the same scan twice; nothing otherwise."""
     fits = _fitting(found, known)
@@ -153,12 +124,7 @@ def same_twice(found: tuple[SeriesInfo, ...], known: Known) -> tuple[SeriesInfo,
     )
     alike &= one.tags.echo_time_ms == two.tags.echo_time_ms and one.tags.series_uid != two.tags.series_uid
     names = [s.tags.series_description or s.tags.protocol_name or "" for s in fits]
-    return fits if alike and _without_number(names[0]) == _without_number(names[1]) else ()
-
-
-def _without_number(name: str) -> str:
-    """A description without the number or letter that counts repetitions at its end."""
-    return name.rstrip("0123456789 _-")
+    return fits if alike and without_number(names[0]) == without_number(names[1]) else ()
 
 
 def _fitting(found: tuple[SeriesInfo, ...], known: Known) -> tuple[SeriesInfo, ...]:

@@ -127,7 +127,7 @@ _PROTOCOLS = {
         modalities=("US",),
         n_images=(1, 1),
         measure=us_in_air,
-        settings=("n_elements", "weak_db", "dead_db", "db_per_level"),
+        settings=("n_elements", "weak_db", "dead_db", "bright_db", "db_per_level", "frame"),
     ),
     "site": Known(
         editions=SITE_EDITIONS,
@@ -143,7 +143,7 @@ _PROTOCOLS = {
         n_images=(1, 1),
         measure=us_multipurpose,
         takes_repeat=True,
-        settings=("db_per_level", "scanner_speed_m_s", "phantom_speed_m_s"),
+        settings=("db_per_level", "scanner_speed_m_s", "phantom_speed_m_s", "frame"),
     ),
     **{
         f"catphan-{model}": Known(

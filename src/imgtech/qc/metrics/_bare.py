@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-_COVERED = 1.9599  # a little less than the quantile, so that 0 stays inside
+COVERED = 1.9599  # a little less than the quantile, so that 0 stays inside
 
 
 def root(square: float, spread: float) -> tuple[float, float]:
@@ -18,8 +18,8 @@ def root(square: float, spread: float) -> tuple[float, float]:
     The uncertainty is that of the wider side of the 95 % interval of the square.
     """
     value = math.sqrt(max(square, 0.0))
-    up = (math.sqrt(max(square, 0.0) + _COVERED * spread) - value) / _COVERED
-    down = (value - math.sqrt(max(square - _COVERED * spread, 0.0))) / _COVERED
+    up = (math.sqrt(max(square, 0.0) + COVERED * spread) - value) / COVERED
+    down = (value - math.sqrt(max(square - COVERED * spread, 0.0))) / COVERED
     return value, max(up, down)
 
 

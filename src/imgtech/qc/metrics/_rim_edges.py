@@ -25,12 +25,20 @@ _FLOOR_RAYS = 21 / 720
 _STEP_PX = 0.25
 _SHARP_PX = 0.65
 # what a spline makes of a rectified lobe of ringing and of a rectified floor beside a sharp edge, by disks in
-# k-space without a window: with a lobe of 0.03 the edge is 0.004 to 0.010 pixel off, and by the floor up to
-# 1.1 times the square of its share of the signal, of which the standard deviation if all are alike likely
-_LOBE_PX = 0.4
+# k-space: with a lobe of 0.04 the edge is +0.009 (no window), -0.001 (Tukey 0.2), -0.005 (Fermi) or -0.008
+# pixel off (Tukey 0.5), root mean square 0.0067, and by the floor up to 1.1 times the square of its share of
+# the signal, of which the standard deviation if all are alike likely; the lobe counts with its largest
+_LOBE_PX = 0.3
 _NO_LOBE = 0.01
 _BENT_PX = 0.65
 _REST_PX = (0.001, 0.0025)  # off without noise: k-space with a window, and sharp disks of pixel means
+# what lies beyond a broad edge and is not missing within it, over the standard deviation of the edge: that
+# many of it is the half height off where a Gaussian, a mean of 3 x 3 or binomial weights smoothed the
+# magnitude of disks in k-space without a window or with Fermi's (0.5 to 4, most 2 to 3)
+_FOLDED = 2.3
+_FOLDED_AT = (1.0, 2.5)  # standard deviations of the edge
+_LOBES = 1.3
+_APART_PX = 0.003  # lobes in twice as many pixels as samples: -0.0025 to 0.005
 _WEAK = 0.5
 _NEIGHBOURS = 9
 _COMPANY = 0.75
@@ -97,6 +105,10 @@ def fine_edges(
         ringing = math.hypot(
             ringing, _LOBE_PX * pixel * max(lobe - _NO_LOBE, 0.0), _BENT_PX * pixel * bent**2
         )
+    elif rectified and found.any():
+        folded = _folded(profiles, r, edge, found, spread, top, shade, floor if magnitude else 0.0)
+        by_lobes = _APART_PX * pixel if folded is None else _FOLDED * spread * folded
+        ringing = math.hypot(ringing, by_lobes)
     edge = edge + spread**2 * (1 / (2 * radius) + shade / np.where(found, contrast, np.inf))
     if magnitude:
         rest = np.maximum(nearby - floor, 0.0) / math.sqrt(2)
@@ -157,6 +169,38 @@ def _lobe(profiles: Floats, r: Floats, edge: Floats, found: Bools, pixel: float,
         for low, high in ((1.375, 2.375), (4.0, 6.0))
     )
     return math.sqrt(max(float(np.mean(((lobe - rest) / height**2)[found])), 0.0))
+
+
+def _folded(
+    profiles: Floats,
+    r: Floats,
+    edge: Floats,
+    found: Bools,
+    spread: float,
+    top: Floats,
+    shade: Floats,
+    floor: float,
+) -> float | None:
+    """Mean signal beyond a blurred edge that is not missing within it, as a share of the level.
+
+    A blur takes from inside what it puts outside. Ringing and noise that were folded up before the blur are
+    added outside alone. None where lobes stand apart: those were not blurred after they were folded.
+    """
+    x = np.arange(-6.0, 6.0 + 0.05, 0.1) * spread
+    place = (edge[:, None] + x - r[0]) / (r[1] - r[0])
+    i = np.clip(place.astype(int), 0, len(r) - 2)
+    share = place - i
+    rays = np.take_along_axis(profiles, i, 1) * (1 - share) + np.take_along_axis(profiles, i + 1, 1) * share
+    rays = rays / np.maximum(top[:, None] + shade[:, None] * np.minimum(x, 0.0), 1e-12)
+    mean = rays[found].mean(axis=0)
+    mean = np.sqrt(np.maximum(mean**2 - (floor / float(np.median(top))) ** 2, 0.0))
+    outside = mean[len(x) // 2 :]
+    lowest = int(np.argmin(outside[: len(outside) // 2]))
+    if outside[lowest:].max() > _LOBES * outside[lowest] and outside[lowest:].max() > _NO_LOBE:
+        return None
+    both = mean + mean[::-1] - 1
+    where = (x >= _FOLDED_AT[0] * spread) & (x <= _FOLDED_AT[1] * spread)
+    return max(float(both[where].mean()), 0.0)
 
 
 def _beyond(window: tuple[float, float], blur: float) -> tuple[float, float]:

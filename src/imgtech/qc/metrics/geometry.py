@@ -13,7 +13,7 @@ from imgtech.qc.metrics.rim import Rim
 
 Floats = npt.NDArray[np.float64]
 
-_ALGORITHM = "diameter-half-height-5"
+_ALGORITHM = "diameter-half-height-6"
 _DEFINITION = Source(
     document="ACR Phantom Test Guidance for the MRI Accreditation Program",
     edition="2015",

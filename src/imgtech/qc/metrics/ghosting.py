@@ -17,6 +17,7 @@ _ACR = Source(
     document="ACR Large and Medium Phantom Test Guidance", edition="2018", clause="6", verified=False
 )
 _SIDES = {"top": (0, -1), "bottom": (0, 1), "left": (1, -1), "right": (1, 1)}  # axis, direction
+_BRIGHT, _BRIGHT_SHARE = 0.5, 0.02
 
 
 def percent_signal_ghosting(
@@ -79,8 +80,9 @@ def percent_signal_ghosting(
     Raises
     ------
     ValueError
-        If the air on a side is too narrow, the large disk does not fit into the phantom, the signal is
-        not positive, or a value is not finite.
+        If the air on a side is too narrow or holds something else (2 % of it brighter than half of the
+        phantom), the large disk does not fit into the phantom, the signal is not positive, or a value is
+        not finite.
 
     References
     ----------
@@ -126,6 +128,13 @@ def percent_signal_ghosting(
         details[f"{side} mean"] = means[side]
         details[f"{side} y (mm)"], details[f"{side} x (mm)"] = middle
         details[f"{side} semi-axis y (mm)"], details[f"{side} semi-axis x (mm)"] = semi_axes
+    for side, region in zip(_SIDES, regions, strict=True):
+        bright = float(region_mean(pixels > _BRIGHT * level, region))
+        if bright > _BRIGHT_SHARE:
+            raise ValueError(
+                f"the air at the {side} must hold no other object, but {100 * bright:.0f} % of it are "
+                "brighter than half of the phantom"
+            )
     difference = means["top"] + means["bottom"] - means["left"] - means["right"]
     signed = 100 * difference / (2 * level)
     details["signed (%)"] = signed

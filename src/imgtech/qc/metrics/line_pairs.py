@@ -11,6 +11,7 @@ from scipy.interpolate import PchipInterpolator
 
 from imgtech._core.validate import floats, positive, real_image
 from imgtech.qc.measurement import Measurement, Source
+from imgtech.qc.metrics._bare import COVERED, root
 from imgtech.qc.metrics._noise import autocorrelation, noise_size, pixel_number, variance
 from imgtech.qc.metrics.mtf import MTF
 from imgtech.qc.roi import checked_region
@@ -137,14 +138,14 @@ def bar_modulation(
     spread = 4 * max(bare, 0.0) * noise * together / n + 2 * noise**2 * size.squared * (
         1 / n + 1 / pixel_number(plain)
     )
-    value = math.sqrt(max(bare, 0.0))
+    value, doubt = root(bare, math.sqrt(spread))
     return Measurement(
         name="bar modulation",
         value=value,
         unit="1",
-        uncertainty=float(_of_root(np.array(bare), 2 * math.sqrt(spread))),
+        uncertainty=doubt,
         definition=_DROEGE,
-        algorithm="bar-modulation-2",
+        algorithm="bar-modulation-3",
         details={"squared modulation": bare, "noise": math.sqrt(noise)},
     )
 
@@ -216,12 +217,13 @@ def droege_morin_mtf(
             beyond += np.where(k * f > f[-1], part, 0.0)
         values = np.sqrt(np.maximum(first**2 - taken, 0.0))
     safe = np.maximum(values, 1e-3)
-    twice = 2 * math.pi / math.sqrt(2) / size * spread
-    high, low = (first + twice) ** 2 - taken, np.maximum(first - twice, 0.0) ** 2 - taken
-    own = np.maximum(np.sqrt(np.maximum(high, 0.0)) - values, values - np.sqrt(np.maximum(low, 0.0))) / 2
+    reach = COVERED * math.pi / math.sqrt(2) / size * spread
+    high, low = (first + reach) ** 2 - taken, np.maximum(first - reach, 0.0) ** 2 - taken
+    ends = np.sqrt(np.maximum(high, 0.0)), np.sqrt(np.maximum(low, 0.0))
+    own = np.maximum(ends[0] - values, values - ends[1]) / COVERED
     common = values * contrast.uncertainty / size
     modes = np.concatenate([np.diag(own), common[:, None], (beyond / (6 * safe))[:, None]], axis=1)
-    return _curve(f, values, modes, "droege-morin-harmonics-2", _DROEGE)
+    return _curve(f, values, modes, "droege-morin-harmonics-3", _DROEGE)
 
 
 def coltman_mtf(frequencies_per_mm: npt.ArrayLike, responses: Sequence[Measurement]) -> MTF:
@@ -278,12 +280,6 @@ def coltman_mtf(frequencies_per_mm: npt.ArrayLike, responses: Sequence[Measureme
         up, down = (_coltman_series(f, found + sign * change)[0] for sign in (1, -1))
         modes[:, i] = (up - down) / (2 * steps[i]) * spread[i]
     return _curve(f, values, np.concatenate([modes, beyond[:, None] / 3], axis=1), "coltman-2", _COLTMAN)
-
-
-def _of_root(square: Floats, reach: float) -> Floats:
-    """Half of how far the root of a square, 0 where that is negative, moves with steps up and down."""
-    value, high, low = (np.sqrt(np.maximum(square + step, 0.0)) for step in (0.0, reach, -reach))
-    return np.asarray(np.maximum(high - value, value - low) / 2)
 
 
 def _coltman_series(f: Floats, found: Floats) -> tuple[Floats, Floats]:

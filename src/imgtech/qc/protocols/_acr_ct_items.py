@@ -42,7 +42,7 @@ _LEAST_PX = 0.01
 _MOST_PHASE = 0.95
 _LEAST_MTF = 0.0002  # how far the value without noise may lie from the truth on twins
 _USUAL_BLUR_MM = 0.7
-_BARS_ALGORITHM = "bars-tapered-disk-1, droege-morin-harmonics-2"
+_BARS_ALGORITHM = "bars-tapered-disk-1, droege-morin-harmonics-3"
 _ACR = Source(document="ACR Computed Tomography Quality Control Manual", edition="2017")
 _CALIBRATION = dataclasses.replace(_ACR, clause="CT number calibration")
 _CONTRAST = dataclasses.replace(_ACR, clause="low contrast performance", verified=False)

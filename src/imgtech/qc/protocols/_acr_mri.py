@@ -43,7 +43,6 @@ from imgtech.qc.protocols._acr_mri_regions import (
     air_disks,
     air_power,
     air_region,
-    refuse_clipped,
     uniform_region,
 )
 from imgtech.qc.protocols._acr_mri_scan import Scan, find_phantom
@@ -58,6 +57,7 @@ from imgtech.qc.protocols._acr_mri_sheets import (
 )
 from imgtech.qc.protocols._acr_mri_wedges import POSITION_ALGORITHM, bar_length_difference
 from imgtech.qc.protocols._items import Item, measured
+from imgtech.qc.protocols._mr_object import refuse_clipped
 from imgtech.qc.report import Report
 
 Floats = npt.NDArray[np.float64]
@@ -99,7 +99,7 @@ def measure_acr_mri(
         raise ValueError(f"series must be MR, got modality {series.modality!r}")
     scan = find_phantom(series, model)
     if 7 in scan.indices:
-        refuse_clipped(scan)
+        refuse_clipped(scan.image(7)[uniform_region(scan) > 0.5], "the water of slice 7")
     sheets = find_sheets(scan)
     localizers = [localizer] if isinstance(localizer, Series) else list(localizer or ())
     located = find_in_localizer(scan, localizers) if localizers else None
@@ -126,7 +126,7 @@ def _items(
         yield _item("length", "mm", "geometry", LENGTH_ALGORITHM, length)
     for role, name, degrees in _DIAMETERS:
         yield _item(
-            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-5",
+            f"diameter slice {role} {name}", "mm", "geometry", "diameter-half-height-6",
             partial(_diameter, scan, role, degrees),
         )  # fmt: skip
     for way, upper in DIRECTIONS.items():

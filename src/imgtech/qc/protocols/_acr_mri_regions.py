@@ -22,7 +22,6 @@ Floats = npt.NDArray[np.float64]
 _MIN_CORNERS = 2
 _SAME_AIR = 2.0
 _NOISE = 1.4  # rectified noise has a mean of 1.9 standard deviations or more; part of an object less
-_CLIPPED = 0.02
 
 
 def uniform_radius_mm(scan: Scan) -> float:
@@ -84,22 +83,3 @@ def air_region(scan: Scan) -> tuple[Floats, float]:
     if len(quiet) < _MIN_CORNERS or any(part.mean() < _NOISE * part.std() for part in parts):
         raise ValueError("something other than noise lies in the corners of the image")
     return region, step
-
-
-def refuse_clipped(scan: Scan) -> None:
-    """Stop at grey values cut off at the top: many pixels of the water share the highest one.
-
-    Rounding alone gives fewer pixels at the highest value than at the one below it.
-
-    Raises
-    ------
-    ValueError
-        If twice as many pixels have the highest value as the next, and one in fifty has it.
-    """
-    values, counts = np.unique(scan.image(7)[uniform_region(scan) > 0.5], return_counts=True)
-    share = counts[-1] / counts.sum()
-    if share > _CLIPPED and (len(counts) == 1 or counts[-1] > 2 * counts[-2]):
-        raise ValueError(
-            f"the grey values are clipped: {100 * share:.0f} % of the water of slice 7 is at the highest "
-            f"value, {values[-1]:g}"
-        )

@@ -1,6 +1,8 @@
 """Slices 8 to 11 of an ACR MRI phantom: how many spokes of low contrast stand out of the noise.
 
-Every slice is described by a polynomial of eighth order and the thirty disks of its drawing, fitted at once.
+Every slice is described by a polynomial of eighth order and the thirty disks of its drawing, fitted at once
+with the disks of the sheets before and behind it: the slice profile does not end at the slice, and what
+reaches to the next sheet shows its disks, bright or dark, where no disk of this one is.
 What is left is noise as it is in this image, correlated or not, with the ringing of the edges. The same
 matched filter that measures a disk is run over it, and its standard deviation, in a ring of 6 mm width
 around each of the three circles of disks, is the uncertainty of that disk. A disk is seen where its contrast
@@ -38,7 +40,7 @@ SHEET_DEFINITION = Source(
     clause="7 Low-contrast object detectability",
     verified=False,
 )
-SHEET_ALGORITHM = "low-contrast-matched-filter-1"
+SHEET_ALGORITHM = "low-contrast-matched-filter-2"
 ALPHA = 0.0125
 _ORDER = 8
 _EDGE_MM = 1.2
@@ -70,6 +72,8 @@ class Sheet:
     contrasts, deviations, degrees : numpy.ndarray
         ``(spoke, disk)``: height over the background there, its standard deviation, and the number of places
         at which that was measured.
+    neighbours : dict of int to float
+        Contrast at which the disks of the sheets before and behind are seen in this slice.
     """
 
     role: int
@@ -78,6 +82,7 @@ class Sheet:
     contrasts: Floats
     deviations: Floats
     degrees: Floats
+    neighbours: dict[int, float]
 
     @property
     def seen(self) -> Bools:
@@ -159,6 +164,7 @@ def sheet_contrast(sheet: Sheet | str) -> Measurement:
         uncertainty=100 * math.hypot(spread, _TEMPLATE * value),
         definition=SHEET_DEFINITION,
         algorithm=SHEET_ALGORITHM,
+        details={f"disks of slice {r} shine through (%)": 100 * c for r, c in sheet.neighbours.items()},
     )
 
 
@@ -229,23 +235,28 @@ def _fitted(image: Floats, grid: ImageGrid, role: int, rim: Rim, pose: Pose) -> 
     box, small, y, x = _window(grid, rim)
     pixels = image[box]
     inside = np.hypot(y, x) < rim.radius_mm - _EDGE_MM
-    centers = np.array(spoke_centers(role))
-    places = np.stack(pose.to_image_mm(centers[..., 0], centers[..., 1]), axis=-1)
+    places = _places(pose, role)
     powers = _powers(y[inside] / rim.radius_mm, x[inside] / rim.radius_mm)
-    n = len(powers)
-    rows = np.empty((n + 30, powers.shape[1]))
+    beyond = [r for r in (role - 1, role + 1) if r in SHEETS]
+    n, m = len(powers), len(powers) + len(beyond)
+    rows = np.empty((m + 30, powers.shape[1]))
     rows[:n] = powers
-    disks = rows[n:]
+    for row, other in zip(rows[n:m], beyond, strict=True):
+        spectra = [
+            _disks_spectrum(small, spoke, diameter)
+            for spoke, diameter in zip(_places(pose, other), SPOKE_DIAMETERS_MM, strict=True)
+        ]
+        row[:] = fft.irfft2(sum(spectra), small.shape)[inside]
+    disks = rows[m:]
     for i, place in enumerate(places.reshape(-1, 2)):
-        disk = _disk(small, (float(place[0]), float(place[1])), SPOKE_DIAMETERS_MM[i // 3])
-        disks[i] = disk[inside]
+        disks[i] = _disk(small, place, SPOKE_DIAMETERS_MM[i // 3])[inside]
     inverse = np.linalg.inv(rows @ rows.T)
     fit = inverse @ (rows @ pixels[inside])
-    heights = fit[n:].reshape(10, 3)
+    heights = fit[m:].reshape(10, 3)
     rest = np.zeros(pixels.shape)
     rest[inside] = pixels[inside] - fit @ rows
     beside = (fit[:n] @ powers[:, np.argmax(disks, axis=1)]).reshape(10, 3)
-    own = np.diag(inverse)[n:] * [float(disk @ disk) for disk in disks]
+    own = np.diag(inverse)[m:] * [float(disk @ disk) for disk in disks]
     deviations, degrees = _spread(rest, inside, small, y, x, places)
     # what a disk shares with background and neighbours: missing in the rest, and more of it in its height
     deviations *= own.reshape(10, 3)
@@ -257,7 +268,14 @@ def _fitted(image: Floats, grid: ImageGrid, role: int, rim: Rim, pose: Pose) -> 
         contrasts=heights / level,
         deviations=deviations / level,
         degrees=degrees,
+        neighbours=dict(zip(beyond, (fit[n:m] / float(np.median(level))).tolist(), strict=True)),
     )
+
+
+def _places(pose: Pose, role: int) -> Floats:
+    """Where the disks of a sheet lie in the image, ``(spoke, disk, (y, x))``."""
+    centers = np.array(spoke_centers(role))
+    return np.stack(pose.to_image_mm(centers[..., 0], centers[..., 1]), axis=-1)
 
 
 def _spread(
@@ -360,25 +378,27 @@ def _filtered(
     return [fft.irfft2(a * turned, room)[same] for a in spectra]
 
 
-def _disk(grid: ImageGrid, center: tuple[float, float], diameter: float) -> Floats:
-    """A disk of height 1 as a scanner shows it that samples k-space up to the edge of the raster.
+def _disk(grid: ImageGrid, center: npt.ArrayLike, diameter: float) -> Floats:
+    """A disk of height 1 as a scanner shows it that samples k-space up to the edge of the raster."""
+    return np.asarray(fft.irfft2(_disks_spectrum(grid, np.reshape(center, (1, 2)), diameter), grid.shape))
 
-    The real part of its transform, from half of the frequencies along x.
-    """
+
+def _disks_spectrum(grid: ImageGrid, centers: Floats, diameter: float) -> Complexes:
+    """Sum of the transforms of disks at ``(y, x)``, real in the image: half of the frequencies along x."""
     waves = []
-    for n, d, places, c in zip(grid.shape, grid.spacing_mm, grid.coordinates_mm, center, strict=True):
+    for axis, (n, d, places) in enumerate(zip(grid.shape, grid.spacing_mm, grid.coordinates_mm, strict=True)):
         k = np.fft.fftfreq(n, d)
-        waves.append(np.exp(-2j * np.pi * k * (c - places[0])))
+        waves.append(np.exp(-2j * np.pi * np.outer(centers[:, axis] - places[0], k)))
     (ny, nx), half = grid.shape, grid.shape[1] // 2
-    rows, columns = waves[0], waves[1][: half + 1]
-    corner = (rows[ny // 2] * columns[half]).real
+    rows, columns = waves[0], waves[1][:, : half + 1]
+    corner = float((rows[:, ny // 2] * columns[:, half]).real.sum())
     if ny % 2 == 0:
-        rows[ny // 2] = rows[ny // 2].real
+        rows[:, ny // 2] = rows[:, ny // 2].real
     spectrum = _disk_spectrum(grid.shape, grid.spacing_mm, diameter)
-    product = (spectrum * columns) * rows[:, None]
+    product = spectrum * (rows.T @ columns)
     if ny % 2 == 0 and nx % 2 == 0:
         product[ny // 2, half] = spectrum[ny // 2, half] * corner
-    return np.asarray(fft.irfft2(product, grid.shape) / (grid.spacing_mm[0] * grid.spacing_mm[1]))
+    return np.asarray(product / (grid.spacing_mm[0] * grid.spacing_mm[1]))
 
 
 @lru_cache(maxsize=64)

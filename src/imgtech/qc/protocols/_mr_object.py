@@ -20,6 +20,8 @@ _CLEAR = 4.0
 _MOST_ZERO = 0.2
 _FINE_MM, _BROAD_MM = 1.5, 8.0
 _STEP, _OVER_NOISE, _MOST_STEPPED = 0.08, 6.0, 0.02
+_CLIPPED = 0.02
+_BRIGHT, _BRIGHT_MM2 = 0.5, 30.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +61,7 @@ def find_object(image: Floats, grid: ImageGrid) -> MrObject:
     Raises
     ------
     ValueError
-        If nothing bright stands out, or it touches two opposite edges of the image.
+        If nothing bright stands out, or it touches two opposite edges or fills a corner of the image.
     """
     smooth = ndimage.gaussian_filter(image, 1.0)
     low = float(np.percentile(smooth, 5))
@@ -82,6 +84,8 @@ def find_object(image: Floats, grid: ImageGrid) -> MrObject:
         line = np.asarray(mask.any(axis=1 - axis))
         if line[0] and line[-1]:
             raise ValueError(f"the object must lie in the image, but reaches both {name} of it")
+    if mask[0, 0] or mask[0, -1] or mask[-1, 0] or mask[-1, -1]:
+        raise ValueError("the object must lie in the image, but fills a corner of it (padding?)")
     padded = np.pad(mask, 1)
     depth = ndimage.distance_transform_edt(padded, sampling=grid.spacing_mm)[1:-1, 1:-1]
     y, x = (c[i] for c, i in zip(grid.coordinates_mm, np.nonzero(mask), strict=True))
@@ -123,6 +127,40 @@ def check_even(image: Floats, grid: ImageGrid, found: MrObject, region: Floats) 
         raise ValueError(
             f"the object must be uniform, but {100 * share:.0f} % of its inside differs from what lies "
             f"around, most at x = {x:.0f}, y = {y:.0f} mm from the middle of the image"
+        )
+
+
+def refuse_clipped(values: Floats, what: str) -> None:
+    """Stop at grey values cut off at the top: many pixels share the highest one.
+
+    Rounding alone gives fewer pixels at the highest value than at the one below it.
+
+    Raises
+    ------
+    ValueError
+        If twice as many pixels have the highest value as the next, and one in fifty has it.
+    """
+    different, counts = np.unique(values, return_counts=True)
+    share = counts[-1] / counts.sum()
+    if share > _CLIPPED and (len(counts) == 1 or counts[-1] > 2 * counts[-2]):
+        raise ValueError(
+            f"the grey values are clipped: {100 * share:.0f} % of {what} is at the highest value, "
+            f"{different[-1]:g}"
+        )
+
+
+def refuse_bright(values: Floats, signal: float, grid: ImageGrid, what: str) -> None:
+    """Stop at another object in the air: a ghost is fainter, noise far below.
+
+    Raises
+    ------
+    ValueError
+        If 30 mm2 or more are brighter than half of the signal of the object.
+    """
+    bright = float((values > _BRIGHT * signal).sum()) * grid.spacing_mm[0] * grid.spacing_mm[1]
+    if bright > _BRIGHT_MM2:
+        raise ValueError(
+            f"{what} must hold air, but {bright:.0f} mm2 of it are brighter than half of the object"
         )
 
 

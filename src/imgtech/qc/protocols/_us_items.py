@@ -56,6 +56,7 @@ _MOST_WHITE = 4
 _WHITE = 255
 SHADOW_DB = -3.0
 _NEIGHBOURS = 10
+_STRAIGHT = 0.95
 _DB = 10 / math.log(10)
 
 
@@ -70,6 +71,24 @@ class UsScene:
     phantom_speed_m_s: float
     has_repeat: bool
     noise: Floats | None
+
+    @cached_property
+    def sector(self) -> bool:
+        """Whether the picture grows wider with depth: beams that fan out do not run along its columns."""
+        wide = self.envelopes.seen.sum(axis=1)
+        wide = wide[wide > 0]
+        if wide.size < 3:
+            return False
+        top, middle, _ = (float(np.median(part)) for part in np.array_split(wide, 3))
+        return top < _STRAIGHT * middle
+
+    def need_columns(self) -> None:
+        """Refuse what is measured along columns or rows where the beams fan out."""
+        if self.sector:
+            raise ValueError(
+                "the beams must run along the columns, but the picture is a sector; give the image of the "
+                "beams side by side, as before scan conversion"
+            )
 
     @cached_property
     def fault_of_scale(self) -> str:
@@ -178,7 +197,7 @@ def us_items(scene: UsScene) -> Iterator[Item]:
     yield Item(name="shadows", unit="1", algorithm="us-strips-2, count-2", definition=AAPM,
                measure=lambda: _shadows(scene))  # fmt: skip
     if scene.has_repeat or scene.noise is not None:
-        yield Item(name="depth of penetration", unit="mm", algorithm="penetration-image-pair-1",
+        yield Item(name="depth of penetration", unit="mm", algorithm="penetration-image-pair-2",
                    definition=PENETRATION, measure=lambda: _penetration(scene))  # fmt: skip
 
 
@@ -311,6 +330,7 @@ def _strips(scene: UsScene) -> list[_Strip]:
 
     The halves take turns every 5 mm of depth.
     """
+    scene.need_columns()
     power = scene.image**2
     plain = scene.plain & (scene.plain.mean(axis=1) > 0.2)[:, None]
     mean = (power * plain).sum(axis=1) / np.maximum(plain.sum(axis=1), 1)
@@ -382,6 +402,7 @@ def _shadows(scene: UsScene) -> Measurement:
 
 
 def _penetration(scene: UsScene) -> Measurement:
+    scene.need_columns()
     rows = scene.plain.mean(axis=1) > 0.2
     first, last = int(np.argmax(rows)), len(rows) - int(np.argmax(rows[::-1]))
     y, dy = scene.grid.coordinates_mm[0], scene.grid.spacing_mm[0]
@@ -391,13 +412,15 @@ def _penetration(scene: UsScene) -> Measurement:
         spacing_mm=scene.grid.spacing_mm,
         center_mm=(float(y[first] + (last - first - 1) / 2 * dy), 0.0),
     )
-    pictures = [_filled(image[part], scene.plain[part]) for image in scene.envelopes.images]
+    plain, images = scene.plain[part], [image[part] for image in scene.envelopes.images]
     if scene.noise is not None:
-        return penetration_depth(pictures[0], scene.noise[part], grid, window_mm=_WINDOW_MM)
-    return penetration_depth_by_correlation(pictures[0], pictures[1], grid, window_mm=_WINDOW_MM)
+        seen = np.sqrt(_filled(images[0] ** 2, plain))
+        return penetration_depth(seen, scene.noise[part], grid, window_mm=_WINDOW_MM)
+    one, two = (_filled(image, plain) for image in images)
+    return penetration_depth_by_correlation(one, two, grid, window_mm=_WINDOW_MM)
 
 
-def _filled(image: Floats, plain: Bools) -> Floats:
-    """Root mean square of the plain part of a row where a row is not plain, which leaves its sums right."""
-    mean = ((image**2) * plain).sum(axis=1) / np.maximum(plain.sum(axis=1), 1)
-    return np.where(plain, image, np.sqrt(mean)[:, None])
+def _filled(values: Floats, plain: Bools) -> Floats:
+    """Mean of the plain part of a row where a row is not plain, which leaves its sums right."""
+    mean = (values * plain).sum(axis=1) / np.maximum(plain.sum(axis=1), 1)
+    return np.where(plain, values, mean[:, None])

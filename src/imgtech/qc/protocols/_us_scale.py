@@ -27,6 +27,9 @@ _MOST_CUT = 0.01
 _LEAST_MM2 = 150.0
 _SKEWED = 0.15
 _LEAST_MM = 5.0
+_LIT_BOX = 11
+_LIT = 0.75
+_LEAST_CORE = 0.3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,17 +119,56 @@ def us_envelopes(series: Series, others: list[Series], db_per_level: float | Non
     )
 
 
+def cropped(envelopes: Envelopes) -> Envelopes:
+    """The picture without the rest of the frame, of which shares of rows and columns are taken."""
+    box = []
+    for axis in (1, 0):
+        at = np.flatnonzero(envelopes.seen.any(axis=axis))
+        if at.size == 0:
+            return envelopes
+        box.append(slice(int(at[0]), int(at[-1]) + 1))
+    rows, columns = box
+    if (rows.stop - rows.start, columns.stop - columns.start) == envelopes.grid.shape:
+        return envelopes
+    y, x = (c[b] for c, b in zip(envelopes.grid.coordinates_mm, box, strict=True))
+    grid = ImageGrid(
+        shape=(y.size, x.size),
+        spacing_mm=envelopes.grid.spacing_mm,
+        center_mm=(float(y[0] + y[-1]) / 2, float(x[0] + x[-1]) / 2),
+    )
+    return replace(
+        envelopes, images=envelopes.images[:, rows, columns], grid=grid, seen=envelopes.seen[rows, columns]
+    )
+
+
 def _picture(image: Floats, grid: ImageGrid) -> Bools:
-    """Pixels that belong to the picture: the filled hull of what is not black."""
-    hull = ndimage.binary_closing(np.pad(image > 0, 8), iterations=5)[8:-8, 8:-8]
-    filled = ndimage.binary_fill_holes(hull)
+    """Pixels that belong to the picture: the filled hull of what is not black.
+
+    Writing, scales and wedges around it that lie so close that the hull takes them in are cut off above and
+    beside the largest piece that is lit throughout.
+    """
+    lit = image > 0
+    hull = _largest(ndimage.binary_closing(np.pad(lit, 8), iterations=5)[8:-8, 8:-8])
+    core = _largest(ndimage.uniform_filter(lit.astype(np.float64), _LIT_BOX, mode="nearest") > _LIT)
+    if core.sum() > _LEAST_CORE * hull.sum():
+        rows, columns = (np.flatnonzero(core.any(axis=axis)) for axis in (1, 0))
+        margin = _LIT_BOX // 3
+        hull[: max(rows[0] - margin, 0)] = False
+        hull[:, : max(columns[0] - margin, 0)] = False
+        hull[:, columns[-1] + margin + 1 :] = False
+    reach = [max(round(_INSIDE_MM / step), 1) for step in grid.spacing_mm]
+    box = np.ones((2 * reach[0] + 1, 2 * reach[1] + 1), dtype=bool)
+    return np.asarray(ndimage.binary_erosion(hull, box, border_value=1))
+
+
+def _largest(pieces: Bools) -> Bools:
+    """The largest piece, its holes filled."""
+    filled = ndimage.binary_fill_holes(pieces)
     labels, n = ndimage.label(filled)
     if n > 1:
         sizes = ndimage.sum_labels(filled, labels, np.arange(1, n + 1))
         filled = labels == 1 + int(np.argmax(sizes))
-    reach = [max(round(_INSIDE_MM / step), 1) for step in grid.spacing_mm]
-    box = np.ones((2 * reach[0] + 1, 2 * reach[1] + 1), dtype=bool)
-    return np.asarray(ndimage.binary_erosion(filled, box, border_value=1))
+    return np.asarray(filled)
 
 
 def _from_speckle(image: Floats, grid: ImageGrid, seen: Bools) -> float:
@@ -216,5 +258,5 @@ def fault_of_scale(envelopes: Envelopes, plain: Bools) -> str:
     return (
         f"the grey levels are no straight line of decibels of {envelopes.db_per_level:.3f} each: speckle "
         f"scatters by {scatter:.1f} dB with a skewness of {skewness:.2f}, which should be {expected:.2f} "
-        "(another grey curve, dynamic range or filter)"
+        "(another grey curve, dynamic range or filter, or a picture whose pixels lie closer than its beams)"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
@@ -34,6 +35,7 @@ _FWHM = math.sqrt(8 * math.log(2))
 _OPEN_PIXELS = 2000
 _DARK_SHARE = 0.2
 _WIDEST_DEAD = 8
+_MOST_IMAGES = 8
 
 
 def gamma_bars(
@@ -44,7 +46,9 @@ def gamma_bars(
     separation_mm: float = 100.0,
     variance_over_mean: float = 1.0,
 ) -> Report:
-    """Measure an image of a gamma camera behind a bar pattern.
+    """Measure images of a gamma camera behind a bar pattern.
+
+    Every image of the series is one detector (or one repetition) and is measured by itself.
 
     Quadrant bars: the squares are found by their peaks in spectra of tiles, at any rotation and mirrored or
     not; widths of the bars are measured, not asked for. Four slits: two pairs of parallel lines at right
@@ -53,7 +57,7 @@ def gamma_bars(
     Parameters
     ----------
     series : Series
-        One static image of counts.
+        Counts of one or several static images.
     edition : {"1997"}, optional
         Of the method; neither pattern has limits.
     pattern : {"quadrant", "four-slits"}, optional
@@ -68,13 +72,14 @@ def gamma_bars(
     Report
         Quadrant: of every square, widest bars first, MTF, apparent FWHM and width of the bars; the FWHM of
         all together; the angle of the bars. Slits: FWHM, FWTM and separation across both pairs, and what
-        the separation says of the pixel size.
+        the separation says of the pixel size. The items of several images end with ``, image 2``; one
+        that shows no pattern is an error of its own.
 
     Raises
     ------
     ValueError
-        If the series is not one nuclear medicine image, no pattern is found in it, or an argument is out of
-        range.
+        If the series is not nuclear medicine or holds more than eight images, no pattern is found in any, or
+        an argument is out of range.
 
     Notes
     -----
@@ -85,39 +90,92 @@ def gamma_bars(
     separation = positive("separation_mm", separation_mm)
     if series.modality != "NM":
         raise ValueError(f"series must be nuclear medicine (NM), got modality {series.modality!r}")
-    if len(series.pixels) != 1:
-        raise ValueError(f"series must hold one image, got {len(series.pixels)}")
-    counts = series.pixels[0].astype(np.float64)
+    if len(series.pixels) > _MOST_IMAGES:
+        raise ValueError(
+            f"series must hold 1 to {_MOST_IMAGES} images of bars, got {len(series.pixels)}: a tomogram?"
+        )
+    if pattern is not None:
+        one_of("pattern", pattern, ("quadrant", "four-slits"))
+    seen: list[_Seen] = []
+    refused: dict[str, ValueError] = {}
+    several = len(series.pixels) > 1
+    for number, image in enumerate(series.pixels.astype(np.float64), 1):
+        which = f"image {number}" if several else ""
+        try:
+            seen.append(_seen(image, series.grid, which, pattern, separation, ratio))
+        except ValueError as error:
+            refused[which] = error
+    if not seen:
+        if not several:
+            raise refused[""]
+        raise ValueError("; ".join(f"{which}: {error}" for which, error in refused.items()))
+    faults = [_refused(which, error) for which, error in refused.items()]
+    return Report(
+        protocol="gamma-bars",
+        edition=edition,
+        measurements=measured([*(item for one in seen for item in one.items), *faults]),
+        subject={name.replace("_", " "): str(value) for name, value in series.tags.known().items()},
+        pictures=tuple(one.picture for one in seen),
+        notes=(*series.notes, *(note for one in seen for note in one.notes)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What one image shows."""
+
+    items: list[Item]
+    picture: Picture
+    notes: list[str]
+
+
+def _seen(
+    counts: Floats, grid: ImageGrid, which: str, pattern: str | None, separation: float, ratio: float
+) -> _Seen:
+    """Items, picture and notes of one image; those of several end with ``which``."""
     if counts.min() < 0 or counts.max() == 0:
         raise ValueError("series must hold counts, not negative and not all zero")
     _without_dead_lines(counts)
-    kind = _kind(counts) if pattern is None else one_of("pattern", pattern, ("quadrant", "four-slits"))
-    notes = list(series.notes)
+    suffix = f", {which}" if which else ""
+    kind = _kind(counts) if pattern is None else pattern
+    notes = []
     if kind == "quadrant":
-        squares = find_bar_squares(counts, series.grid)
+        squares = find_bar_squares(counts, grid)
         if not squares:
             raise ValueError("this is not an image of quadrant bars: no square of parallel bars was found")
-        outlines = [path(series.grid, q.corners_mm, f"bars {i}") for i, q in enumerate(squares, 1)]
-        open_ratio = _open_ratio(counts, series.grid, squares)
+        outlines = [path(grid, q.corners_mm, f"bars {i}") for i, q in enumerate(squares, 1)]
+        open_ratio = _open_ratio(counts, grid, squares)
         unlike = open_ratio is not None and abs(open_ratio - ratio) > 0.1
-        items = _bar_items(counts, series.grid, squares, ratio, open_ratio if unlike else None)
+        items = list(_bar_items(counts, grid, squares, ratio, open_ratio if unlike else None))
         if unlike:
             notes.append(
                 f"counts of the open field scatter {open_ratio:.2f} times as much as Poisson's, "
                 f"not {ratio:.2f} times: the MTF of fine bars is uncertain by the difference; "
-                "see variance_over_mean"
+                f"see variance_over_mean{suffix}"
             )
     else:
-        pairs = find_slits(counts, series.grid, separation)
-        items = _slit_items(pairs, separation)
-        outlines = [o for p in pairs for o in _slit_outlines(series.grid, p)]
-    return Report(
-        protocol="gamma-bars",
-        edition=edition,
-        measurements=measured(items),
-        subject={name.replace("_", " "): str(value) for name, value in series.tags.known().items()},
-        pictures=(Picture(title=kind.replace("-", " "), pixels=series.pixels[0], outlines=tuple(outlines)),),
-        notes=tuple(notes),
+        pairs = find_slits(counts, grid, separation)
+        items = list(_slit_items(pairs, separation))
+        outlines = [o for p in pairs for o in _slit_outlines(grid, p)]
+    return _Seen(
+        items=[dataclasses.replace(item, name=item.name + suffix) for item in items],
+        picture=Picture(
+            title=kind.replace("-", " ") + suffix,
+            pixels=counts.astype(np.float32),
+            outlines=tuple(outlines),
+        ),
+        notes=notes,
+    )
+
+
+def _refused(which: str, error: ValueError) -> Item:
+    """An image without a pattern beside one with it: an error of its own, not a silent gap."""
+
+    def measure() -> Measurement:
+        raise error
+
+    return Item(
+        name=f"pattern, {which}", unit="1", algorithm="bar-frequency-1", definition=_HANDER, measure=measure
     )
 
 

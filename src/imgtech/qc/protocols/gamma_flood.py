@@ -18,6 +18,7 @@ from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics import flood_uniformity
 from imgtech.qc.metrics._flood import add_up, lit_field, rebin_factor, smoothed, without_edges
 from imgtech.qc.protocols._items import Item, measured
+from imgtech.qc.protocols._mr_object import refuse_clipped
 from imgtech.qc.report import Picture, Report
 
 GAMMA_FLOOD_EDITIONS = {"2012": "nema-nu1-2012"}
@@ -111,6 +112,7 @@ def _check_flood(image: npt.NDArray[np.float64], spacing: tuple[float, float], w
     (inside,) = lit_field(image, (1, 1), [_INNER_SHARE])
     if inside.sum() < _FEWEST_PX:
         raise ValueError(f"{which} is not a flood: no lit field of {_FEWEST_PX} pixels or more was found")
+    refuse_clipped(image[inside], f"the field of {which}")
     cells = [max(round(_CELL_MM / d), 1) for d in spacing]
     counts = ndimage.uniform_filter(image, cells)[inside]
     level = float(np.median(counts))

@@ -36,7 +36,14 @@ from imgtech.qc.metrics import (
 from imgtech.qc.metrics.points import Points
 from imgtech.qc.pose import Pose, grid_indices, read_lines
 from imgtech.qc.protocols._items import Item, measured
-from imgtech.qc.protocols._mr_object import MrObject, air_of, check_even, find_object
+from imgtech.qc.protocols._mr_object import (
+    MrObject,
+    air_of,
+    check_even,
+    find_object,
+    refuse_bright,
+    refuse_clipped,
+)
 from imgtech.qc.protocols.mr_snr_nema import normalised, pair_of
 from imgtech.qc.report import Outline, Picture, Report
 from imgtech.qc.roi import rectangle_region, region_mean
@@ -103,6 +110,8 @@ def mr_magnet(series: Series, *, repeat: Series | None = None, edition: str = "2
         kind, items, outlines = "ghosting bottle", _ghost_items(image, grid, found), []
     else:
         check_even(image, grid, found, found.inner(_FLOOD_SHARE))
+        for each in (image,) if second is None else (image, second):
+            refuse_clipped(each[found.inner(_FLOOD_SHARE) > 0], "the flood")
         kind, items = "flood", _flood_items(series, image, second, found)
         outlines = [_box_outline(s, "square") for s in five_squares(found)]
     return Report(
@@ -403,6 +412,8 @@ def _strip_ghost(image: Floats, grid: ImageGrid, found: MrObject, axis: int) -> 
     floor, noise = float(image[air].mean()), float(image[air].std())
     inner = found.inner(0.5)
     signal = region_mean(image, inner)
+    refuse_bright(image[air], signal, grid, "what lies beside the strips of the bottle")
+    refuse_bright(np.compress(free, strip, axis=axis), signal, grid, "the strip beside the bottle")
     pixels = width * (across.stop - across.start)
     value = 100 * (float(means.max()) - floor) / (signal - floor)
     # the largest of several means lies above their mean by about their scatter

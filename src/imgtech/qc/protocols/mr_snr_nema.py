@@ -12,7 +12,15 @@ from imgtech.io import Series
 from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics import normalised_snr, snr_single_image, snr_smoothing, snr_two_images
 from imgtech.qc.protocols._items import Item, measured
-from imgtech.qc.protocols._mr_object import MrObject, air_of, check_even, find_object, rounding_step
+from imgtech.qc.protocols._mr_object import (
+    MrObject,
+    air_of,
+    check_even,
+    find_object,
+    refuse_bright,
+    refuse_clipped,
+    rounding_step,
+)
 from imgtech.qc.report import Outline, Picture, Report
 
 Floats = npt.NDArray[np.float64]
@@ -23,6 +31,10 @@ _SHARE = 0.75
 _FEWEST = 200
 _DRIFT = 0.02
 _UNLIKE = 1.3
+_SHIFT_MM = 0.5
+_LOUDER = 1.15
+_SQUARE_PX, _FEWEST_SQUARES = 8, 12
+_STRUCTURE = 1.6
 
 
 def mr_snr_nema(series: Series, *, repeat: Series | None = None, edition: str = "2008") -> Report:
@@ -62,6 +74,8 @@ def mr_snr_nema(series: Series, *, repeat: Series | None = None, edition: str = 
     found = find_object(image, series.grid)
     inside = found.inner(_SHARE)
     check_even(image, series.grid, found, inside)
+    for each in (image,) if second is None else (image, second):
+        refuse_clipped(each[inside > 0], "the object")
     measurements = measured(_items(series, image, second, found, inside))
     notes = list(series.notes)
     by_name = {m.name: m.value for m in measurements}
@@ -75,6 +89,7 @@ def mr_snr_nema(series: Series, *, repeat: Series | None = None, edition: str = 
         change = float(second[inside > 0].mean() / image[inside > 0].mean() - 1)
         if abs(change) > _DRIFT:
             notes.append(f"the signal changed by {100 * change:.1f} % between the two scans")
+        notes += _unlike(image, second, series, found, inside)
     return Report(
         protocol="mr-snr-nema",
         edition=edition,
@@ -83,6 +98,38 @@ def mr_snr_nema(series: Series, *, repeat: Series | None = None, edition: str = 
         pictures=(_picture(image, inside, air_of(found, series.grid)),),
         notes=tuple(notes),
     )
+
+
+def _unlike(image: Floats, second: Floats, series: Series, found: MrObject, inside: Floats) -> Iterator[str]:
+    """What differs between the two scans beside their noise."""
+    center = find_object(second, series.grid).center_mm
+    shift = float(np.hypot(*np.subtract(center, found.center_mm)))
+    if shift > _SHIFT_MM:
+        yield f"the object moved by {shift:.1f} mm between the two scans"
+    a, b = (float(snr_smoothing(one, inside).details["noise"]) for one in (image, second))
+    if max(a, b) > _LOUDER * min(a, b):
+        yield f"the noise differs between the two scans ({a:.3g} and {b:.3g})"
+    difference = np.where(inside > 0, second - image, 0.0)
+    difference[inside > 0] -= difference[inside > 0].mean()
+    small, large = (_of_squares(difference, inside, n) for n in (_SQUARE_PX, 2 * _SQUARE_PX))
+    if large > _STRUCTURE * small:
+        yield (
+            "the difference of the two scans holds structure (a ghost, motion, a drift): SNR of two images "
+            "counts it as noise"
+        )
+
+
+def _of_squares(difference: Floats, inside: Floats, n: int) -> float:
+    """Standard deviation of the means of whole squares, times their width: that of a pixel if white."""
+    ny, nx = (m // n * n for m in difference.shape)
+
+    def sums(a: Floats) -> Floats:
+        return np.asarray(a[:ny, :nx].reshape(ny // n, n, nx // n, n).sum(axis=(1, 3)))
+
+    whole = sums((inside > 0).astype(np.float64)) == n * n
+    if whole.sum() < _FEWEST_SQUARES:
+        return 0.0
+    return float(np.sqrt(np.mean((sums(difference)[whole] / n) ** 2)))
 
 
 def pair_of(series: Series, repeat: Series | None) -> tuple[Floats, Floats | None]:
@@ -169,6 +216,7 @@ def _from_air(image: Floats, found: MrObject, inside: Floats, series: Series) ->
     values = image[air > 0.5]
     if values.size < _FEWEST:
         raise ValueError(f"the corners must hold {_FEWEST} pixels of air, got {values.size}")
+    refuse_bright(values, found.signal, series.grid, "the corners")
     return snr_single_image(image, inside, air, rounding_step=rounding_step(values))
 
 

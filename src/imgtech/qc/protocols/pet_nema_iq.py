@@ -251,7 +251,11 @@ def _around(series: Series, ring: SphereRing, slices: list[int]) -> tuple[tuple[
     d = series.spacing_mm
     mean = series.pixels[slices].mean(axis=0, dtype=np.float64)
     smooth = ndimage.gaussian_filter(mean, [4.0 / s for s in d])
-    body = ndimage.binary_fill_holes(smooth > 0.4 * np.percentile(smooth, 85))
+    pieces, _ = ndimage.label(ndimage.binary_fill_holes(smooth > 0.4 * np.percentile(smooth, 85)))
+    row, column = (
+        int(np.argmin(np.abs(c - m))) for c, m in zip(series.grid.coordinates_mm, ring.center_mm, strict=True)
+    )
+    body = (pieces == pieces[row, column]) & (pieces > 0)  # a bottle beside the phantom is no background
     depth = ndimage.distance_transform_edt(body, sampling=d)
     y, x = series.grid.coordinates_mm
     fits = (depth > _REGION_MM + 10.0) & (

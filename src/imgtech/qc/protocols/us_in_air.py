@@ -19,23 +19,24 @@ from imgtech.qc.measurement import Measurement, Source
 from imgtech.qc.metrics.ultrasound import ElementLevels
 from imgtech.qc.protocols._flat_pictures import path
 from imgtech.qc.protocols._items import Item, measured
+from imgtech.qc.protocols._us_air_reach import FEWEST_LINES, reach_of_lines
 from imgtech.qc.protocols._us_items import shared_deviation
 from imgtech.qc.protocols._us_scale import us_envelopes
-from imgtech.qc.protocols.us_multipurpose import check_us
+from imgtech.qc.protocols.us_multipurpose import check_us, one_frame
 from imgtech.qc.report import Outline, Picture, Report
 from imgtech.qc.uncertainty import correlated_mean
 
 Floats = npt.NDArray[np.float64]
 
 US_AIR_EDITIONS = ("2017",)
-_HORSSEN = Source(document="van Horssen et al., Ultrasound 25:229", edition="2017", verified=False)
+HORSSEN = Source(document="van Horssen et al., Ultrasound 25:229", edition="2017", verified=False)
 _SEGMENTS = 5
 _NEIGHBOURS = 10
 _BARE = 0.25
 _LINE_DB = 6.0
 _CLEAR_DB = 20.0
-_FEWEST_LINES = 4
 _ALIKE = 0.7
+_TRIALS = 200
 _DB = 10 / math.log(10)
 
 
@@ -46,7 +47,9 @@ def us_in_air(
     n_elements: int | None = None,
     weak_db: float = -3.0,
     dead_db: float = -9.0,
+    bright_db: float = 3.0,
     db_per_level: float | None = None,
+    frame: int | None = None,
 ) -> Report:
     """Measure the image of a clean probe in air.
 
@@ -65,14 +68,18 @@ def us_in_air(
     weak_db, dead_db : float, optional
         Levels against the neighbours below which an element is weak, and dead. A beam of several elements
         shows a dead one as a weak place.
+    bright_db : float, optional
+        Level above the median of the probe from which an element reverberates too much.
     db_per_level : float, optional
         Decibels of one grey level; must be given where the series holds grey levels.
+    frame : int, optional
+        Which frame of a cine, counted from 0.
 
     Returns
     -------
     Report
-        Dead and weak elements with their numbers, evenness of the elements, levels of five segments, and the
-        depth to which the lines reach; with a picture.
+        Dead, weak and bright elements with their numbers, evenness of the elements, levels of five segments,
+        and the depth to which the lines reach; with a picture.
 
     Raises
     ------
@@ -100,6 +107,9 @@ def us_in_air(
     one_of("edition", edition, US_AIR_EDITIONS)
     if finite("dead_db", dead_db) >= finite("weak_db", weak_db) or weak_db >= 0:
         raise ValueError(f"dead_db must lie below weak_db and that below 0, got {dead_db} and {weak_db}")
+    if finite("bright_db", bright_db) <= 0:
+        raise ValueError(f"bright_db must be positive, got {bright_db}")
+    series = one_frame(series, frame)
     check_us(series, [])
     whole = series.pixels[0]
     if db_per_level is None and (whole == np.rint(whole)).all() and whole.max() <= 255:
@@ -116,7 +126,7 @@ def us_in_air(
     return Report(
         protocol="us-in-air",
         edition=edition,
-        measurements=measured(_items(air, named, weak_db, dead_db)),
+        measurements=measured(_items(air, named, (dead_db, weak_db, bright_db))),
         subject={key.replace("_", " "): str(value) for key, value in series.tags.known().items()},
         pictures=(
             Picture(
@@ -176,6 +186,12 @@ class _Air:
         return np.asarray(power / np.median(power, axis=1, keepdims=True))
 
     @cached_property
+    def clean_levels(self) -> Floats:
+        """The same with the power of the noise taken off, which lifts dead elements and so all means."""
+        power = self.image[self.clear_rows] ** 2
+        return np.asarray((power - self.noise) / (np.median(power, axis=1, keepdims=True) - self.noise))
+
+    @cached_property
     def elements(self) -> ElementLevels:
         """Levels of the elements against their neighbours."""
         edges = np.rint(np.linspace(0, self.grid.shape[1], self.n + 1)).astype(int)
@@ -185,17 +201,18 @@ class _Air:
             _DB * np.log(means),
             _DB * np.array([m.uncertainty for m in parts]) / means,
             n_neighbours=_NEIGHBOURS,
-            definition=_HORSSEN,
+            definition=HORSSEN,
             algorithm="us-air-rows-2",
             even=True,
         )
 
     def check(self) -> None:
         """Refuse an image that does not show lines along the probe."""
-        if len(self.lines) < _FEWEST_LINES or self.clear_rows.sum() < 2 * _FEWEST_LINES:
+        if len(self.lines) < FEWEST_LINES or self.clear_rows.sum() < 2 * FEWEST_LINES:
             raise ValueError(
                 f"no reverberations were found: {len(self.lines)} lines stand out of the noise, "
-                f"{_FEWEST_LINES} at least must; is the probe in air and the depth enough?"
+                f"{FEWEST_LINES} at least must; is the probe in air and the depth enough, "
+                "and the picture of a convex probe from before scan conversion?"
             )
         rows = np.log(np.maximum(self.image[: self.lines[-1] + 1] ** 2, 1e-300))
         usual = rows.mean(axis=1)
@@ -209,36 +226,64 @@ class _Air:
             )
 
 
-def _items(air: _Air, named: str, weak_db: float, dead_db: float) -> Iterator[Item]:
+def _items(air: _Air, named: str, thresholds_db: tuple[float, float, float]) -> Iterator[Item]:
+    dead_db, weak_db, bright_db = thresholds_db
     for name, threshold in (("dead", dead_db), ("weak", weak_db)):
         yield Item(
             name=f"{name} {named}",
             unit="1",
             algorithm="us-air-rows-2, count-2",
-            definition=_HORSSEN,
+            definition=HORSSEN,
             measure=lambda t=threshold: air.elements.count_below(t),  # type: ignore[misc]
         )
+    yield Item(
+        name=f"bright {named}",
+        unit="1",
+        algorithm="us-air-bright-1",
+        definition=HORSSEN,
+        measure=lambda: _bright(air.elements, bright_db, dead_db),
+    )
     yield Item(
         name="non-uniformity",
         unit="dB",
         algorithm="us-air-halves-1",
-        definition=_HORSSEN,
+        definition=HORSSEN,
         measure=lambda: _unevenness(air),
     )
     for k in range(_SEGMENTS):
         yield Item(
             name=f"level of segment {k + 1}",
             unit="dB",
-            algorithm="us-air-segment-1",
-            definition=_HORSSEN,
+            algorithm="us-air-segment-2",
+            definition=HORSSEN,
             measure=lambda k=k: _segment(air, k),  # type: ignore[misc]
         )
     yield Item(
         name="depth of reverberations",
         unit="mm",
-        algorithm="us-air-lines-1",
-        definition=_HORSSEN,
-        measure=lambda: _reach(air),
+        algorithm="us-air-lines-2",
+        definition=HORSSEN,
+        measure=lambda: reach_of_lines(air.image, air.lines, air.grid, bare=_BARE, definition=HORSSEN),
+    )
+
+
+def _bright(elements: ElementLevels, bright_db: float, dead_db: float) -> Measurement:
+    """Elements far above the median of the probe; where that is dead, they are what is left of it."""
+    levels = elements.level_db + elements.around_db
+    drawn = levels + elements.uncertainty_db * np.random.default_rng(20261127).standard_normal(
+        (_TRIALS, levels.size)
+    )
+    above, again = (v > np.median(v, axis=-1, keepdims=True) + bright_db for v in (levels, drawn))
+    if above.any() and np.median(levels[above]) > np.median(levels) - dead_db:
+        above, again = np.zeros_like(above), np.zeros_like(again)
+    n = int(above.sum())
+    return Measurement(
+        name="bright",
+        value=float(n),
+        uncertainty=math.sqrt(float(((again.sum(axis=1) - n) ** 2).mean())),
+        definition=HORSSEN,
+        algorithm="us-air-bright-1",
+        details={"which": ", ".join(str(k) for k in np.flatnonzero(above)), "above (dB)": bright_db},
     )
 
 
@@ -246,13 +291,13 @@ def _unevenness(air: _Air) -> Measurement:
     """Deviation of the columns' levels that every other line shares with the rest."""
     nearest = np.abs(np.subtract.outer(np.flatnonzero(air.clear_rows), air.lines)).argmin(axis=1)
     halves = [air.levels[nearest % 2 == turn].mean(axis=0) for turn in (0, 1)]
-    return shared_deviation(_DB * np.log(np.maximum(halves, 1e-12)), _HORSSEN, "us-air-halves-1")
+    return shared_deviation(_DB * np.log(np.maximum(halves, 1e-12)), HORSSEN, "us-air-halves-1")
 
 
 def _segment(air: _Air, k: int) -> Measurement:
     """Mean power of a fifth of the columns against that of all; its uncertainty is that of the noise."""
     edges = np.rint(np.linspace(0, air.grid.shape[1], _SEGMENTS + 1)).astype(int)
-    part, whole = air.levels[:, edges[k] : edges[k + 1]], air.levels
+    part, whole = air.clean_levels[:, edges[k] : edges[k + 1]], air.clean_levels
     rest = part - part.mean(axis=0)
     spread = [
         correlated_mean(values).uncertainty / float(level.mean())
@@ -265,56 +310,9 @@ def _segment(air: _Air, k: int) -> Measurement:
         value=_DB * math.log(float(part.mean() / whole.mean())),
         unit="dB",
         uncertainty=_DB * math.sqrt(max((1 - 2 * share) * spread[0] ** 2 + spread[1] ** 2, 0.0)),
-        definition=_HORSSEN,
-        algorithm="us-air-segment-1",
+        definition=HORSSEN,
+        algorithm="us-air-segment-2",
         details={"from (mm)": float(x[edges[k]]), "to (mm)": float(x[edges[k + 1] - 1])},
-    )
-
-
-def _reach(air: _Air) -> Measurement:
-    """Where a straight line through the decibels of the lines over depth falls to those of the noise."""
-    last = air.grid.shape[0] * (1 - _BARE)
-    if air.lines[-1] >= last:
-        raise ValueError(
-            "the lines must end above the lowest quarter of the picture, which tells the noise; "
-            "take more depth"
-        )
-    y, dy = air.grid.coordinates_mm[0], air.grid.spacing_mm[0]
-    depths, levels = [], []
-    for row in air.lines[(air.lines > 0) & (air.lines < air.profile.size - 1)]:
-        left, top, right = _DB * np.log(np.maximum(air.profile[row - 1 : row + 2] - air.noise, 1e-300))
-        bend = left - 2 * top + right
-        step = 0.5 * (left - right) / bend if bend < 0 else 0.0
-        depths.append(float(y[row] + step * dy))
-        levels.append(float(top - 0.25 * (left - right) * step))
-    z, level = np.array(depths), np.array(levels)
-    n = z.size
-    if n < _FEWEST_LINES:
-        raise ValueError(f"{_FEWEST_LINES} lines at least must stand out, got {n}")
-    # noise moves the decibels of a line by the inverse of its height
-    height = np.exp((level - _DB * math.log(air.noise)) / _DB)
-    weights = np.minimum(height, 100.0)
-    middle = float(weights @ z / weights.sum())
-    power = float(weights @ (z - middle) ** 2)
-    slope = float(weights @ ((z - middle) * level)) / power
-    mean = float(weights @ level / weights.sum())
-    if slope >= 0:
-        raise ValueError(f"the lines must fade with depth, got {slope:.2f} dB/mm")
-    rest = level - mean - slope * (z - middle)
-    square = float(weights @ rest**2) / (n - 2)
-    floor = correlated_mean(air.image[-max(round(_BARE * air.profile.size), 1) :] ** 2)
-    of_floor = _DB * floor.uncertainty / floor.value
-    depth = middle + (_DB * math.log(floor.value) - mean) / slope
-    spread = math.sqrt(square * (1 / weights.sum() + (depth - middle) ** 2 / power) + of_floor**2) / -slope
-    return Measurement(
-        name="depth of reverberations",
-        value=depth,
-        unit="mm",
-        uncertainty=spread,
-        definition=_HORSSEN,
-        algorithm="us-air-lines-1",
-        degrees_of_freedom=float(n - 2),
-        details={"lines": n, "fall (dB/mm)": -slope, "distance of lines (mm)": air.line_distance_mm},
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import numpy.typing as npt
 
-from imgtech._core.validate import one_of, positive
+from imgtech._core.validate import count, one_of, positive
 from imgtech.io import Series
 from imgtech.phantoms.twins import UsDrawing, us_drawing
 from imgtech.qc.limits import read_limit_table, with_limits
@@ -13,7 +15,7 @@ from imgtech.qc.protocols._flat_pictures import path, ring
 from imgtech.qc.protocols._items import measured
 from imgtech.qc.protocols._us_items import LEAST_PLAIN, SHADOW_DB, UsScene, us_items
 from imgtech.qc.protocols._us_pose import find_phantom
-from imgtech.qc.protocols._us_scale import Envelopes, scaled_by, us_envelopes
+from imgtech.qc.protocols._us_scale import Envelopes, cropped, scaled_by, us_envelopes
 from imgtech.qc.report import Outline, Picture, Report
 
 Floats = npt.NDArray[np.float64]
@@ -32,6 +34,7 @@ def us_multipurpose(
     db_per_level: float | None = None,
     scanner_speed_m_s: float = 1540.0,
     phantom_speed_m_s: float | None = None,
+    frame: int | None = None,
 ) -> Report:
     """Measure an image of an ultrasound phantom of wires, cysts and grey-scale targets.
 
@@ -58,6 +61,8 @@ def us_multipurpose(
         Speed of sound that the scanner, or beamformer, reckons with.
     phantom_speed_m_s : float, optional
         Speed of sound in the phantom; that of the drawing by default.
+    frame : int, optional
+        Which frame of a cine, counted from 0; of ``repeat`` and ``noise`` as well.
 
     Returns
     -------
@@ -95,7 +100,8 @@ def us_multipurpose(
     inside = positive(
         "phantom_speed_m_s", plan.sound_speed_m_s if phantom_speed_m_s is None else phantom_speed_m_s
     )
-    others = [s for s in (repeat, noise) if s is not None]
+    series = one_frame(series, frame)
+    others = [one_frame(s, frame) for s in (repeat, noise) if s is not None]
     check_us(series, others)
 
     def found(envelopes: Envelopes) -> UsScene:
@@ -109,7 +115,7 @@ def us_multipurpose(
             noise=None if noise is None else envelopes.images[-1],
         )
 
-    scene = found(us_envelopes(series, others, db_per_level))
+    scene = found(cropped(us_envelopes(series, others, db_per_level)))
     if scene.envelopes.from_speckle:
         scene = found(scaled_by(scene.envelopes, scene.plain))
     report = Report(
@@ -129,13 +135,30 @@ def us_multipurpose(
     return with_limits(report, {**{n: v for n, v in limits.items() if n in items}, **rows})
 
 
+def one_frame(series: Series, frame: int | None) -> Series:
+    """One frame of a cine, or the series as it is where none is named or it holds but one."""
+    if frame is None:
+        return series
+    k = count("frame", frame, 0)
+    n = len(series.pixels)
+    if n == 1:
+        return series
+    if k >= n:
+        raise ValueError(f"frame must be one of 0 to {n - 1}, got {k}")
+    return dataclasses.replace(
+        series, pixels=series.pixels[k : k + 1], positions_mm=series.positions_mm[k : k + 1]
+    )
+
+
 def check_us(series: Series, others: list[Series]) -> None:
     """Refuse what is not one ultrasound image, or images that differ in size or place."""
     for one in (series, *others):
         if one.modality != "US":
             raise ValueError(f"series must be ultrasound (US), got modality {one.modality!r}")
         if len(one.pixels) != 1:
-            raise ValueError(f"series must hold one image, got {len(one.pixels)}")
+            raise ValueError(
+                f"series must hold one image, got {len(one.pixels)}; of a cine say which frame is meant"
+            )
         if one.pixels.shape != series.pixels.shape or one.spacing_mm != series.spacing_mm:
             raise ValueError(
                 f"images must have one size and spacing, got {one.pixels.shape[1:]} of {one.spacing_mm} mm "
@@ -157,6 +180,11 @@ def _notes(scene: UsScene) -> list[str]:
     notes.append(
         f"speed of sound: scanner {scene.scanner_speed_m_s:g} m/s, phantom {scene.phantom_speed_m_s:g} m/s"
     )
+    if scene.sector:
+        notes.append(
+            "the picture is a sector: widths are those along rows and columns, across and along the beams "
+            "only near its middle; what is counted along columns is refused"
+        )
     if scene.pose.mirrored:
         notes.append("left and right are exchanged against the drawing")
     wires = [drawing.wires_mm[i] for i in np.flatnonzero(~scene.wires_shown)]

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from imgtech._core.validate import positive
 from imgtech.geometry import ImageGrid
@@ -18,6 +19,9 @@ _IEC = Source(
     document="IEC 61391-2", edition="2010", clause="7.1 maximum depth of penetration", verified=False
 )
 _GORNY = Source(document="Gorny et al., Ultrasonic Imaging", edition="2005", verified=False)
+_STRIPS = 8
+_ROUNDS = 12
+_FEWEST_ROWS = 12
 
 
 def penetration_depth(
@@ -113,11 +117,20 @@ def penetration_depth_by_correlation(
 ) -> Measurement:
     r"""Depth of penetration from two images of the same phantom at rest.
 
-    Echoes repeat, noise does not. The correlation of the powers of the two envelopes at a depth is
-    :math:`\rho = (S / (S + N))^2` for complex normal echoes of power S and noise of power N, so
-    the ratio of amplitudes :math:`\sqrt{(S+N)/N} = (1 - \sqrt\rho)^{-1/2}` reaches ``ratio`` where
-    :math:`\sqrt\rho = 1 - 1/\mathrm{ratio}^2`: 0.49 for 1.4. No image of the noise is needed, and
-    none of its changes with the load of the probe enter.
+    Echoes repeat, noise does not. For complex normal echoes of power S and noise of power N the envelopes
+    of a depth correlate by
+
+    .. math:: \rho = \frac{F(\kappa^2) - 1}{4 / \pi - 1}, \qquad \kappa = \frac{S}{S + N}, \qquad
+              F(m) = {}_2F_1(-\tfrac12, -\tfrac12; 1; m),
+
+    and the ratio of amplitudes :math:`\sqrt{(S+N)/N}` is ``ratio`` at
+    :math:`\kappa = 1 - 1/\mathrm{ratio}^2`: 0.49 for 1.4. No image of the noise is needed,
+    and none of its changes with the load of the probe enter.
+
+    S/N falls by a constant number of decibels a millimetre within ``window_mm`` of the depth. Its level and
+    fall solve :math:`\sum_z \rho'(z)\,(c_z - \rho(z)\,v_z) = 0` for the sums of squares and products c and v
+    of the rows, which no number of speckle cells biases, as it does the correlation of a single row. The
+    uncertainty is that of eight strips side by side, each left out in turn.
 
     Parameters
     ----------
@@ -139,8 +152,8 @@ def penetration_depth_by_correlation(
     Raises
     ------
     ValueError
-        If an envelope is negative or not finite, shapes differ, the correlation never falls through the
-        level or starts below it, or the window reaches outside the image.
+        If an envelope is negative or not finite, shapes differ, an image has fewer than 16 columns, the
+        correlation never falls through the level or starts below it, or the window reaches outside the image.
 
     References
     ----------
@@ -161,49 +174,107 @@ def penetration_depth_by_correlation(
     >>> abs(m.value - 31.2) < 2 * m.uncertainty
     True
     """
-    powers = [checked_envelope(name, v, grid) ** 2 for name, v in (("first", first), ("second", second))]
-    level = positive("ratio", ratio)
+    pair = [checked_envelope(name, v, grid) for name, v in (("first", first), ("second", second))]
+    level, reach = positive("ratio", ratio), positive("window_mm", window_mm)
     if level <= 1:
         raise ValueError(f"ratio must be above 1, got {ratio}")
-    off = [p - p.mean(axis=1, keepdims=True) for p in powers]
-    shared = (off[0] * off[1]).sum(axis=1)
-    scale = np.sqrt((off[0] ** 2).sum(axis=1) * (off[1] ** 2).sum(axis=1))
-    if scale.min() == 0:
+    if grid.shape[1] < 2 * _STRIPS:
+        raise ValueError(f"first and second must have {2 * _STRIPS} columns or more, got {grid.shape[1]}")
+    edges = np.rint(np.linspace(0, grid.shape[1], _STRIPS + 1)).astype(int)
+    a, b = pair
+    sums = np.stack([np.add.reduceat(v, edges[:-1], axis=1) for v in (a, b, a * b, a * a, b * b)])
+    widths = np.diff(edges)
+    shared, own = _moments(sums.sum(axis=2), grid.shape[1])
+    if own.min() <= 0:
         raise ValueError("first and second must vary along every row")
-    trend = shared / scale - (1 - 1 / level**2) ** 2
-    depth, spread, freedom = _crossing(trend, grid, positive("window_mm", window_mm))
+    depths, contrast = grid.coordinates_mm[0], level**2 - 1
+    aimed = float(_correlation(np.array(1 - 1 / level**2))[0])
+    depth = float(depths[_split((shared - aimed * own) / (a.mean(axis=1) * b.mean(axis=1)))])
+    start = np.array([0.0, -1.0])
+    for _ in range(4):
+        near = _window(depths, depth, reach)
+        middle, z = depth, (depths[near] - depth) / reach
+        # rows of one scale: the smooth part of their power
+        power = np.polynomial.Polynomial.fit(z, np.log(a[near].mean(axis=1) * b[near].mean(axis=1)), 2)
+        scale = np.exp(-power(z))
+        found = _decay(shared[near] * scale, own[near] * scale, z, contrast, start)
+        if found[1] >= 0:
+            raise ValueError("the echoes must fall through the level, got a ratio that rises there")
+        depth = middle - reach * float(np.clip(found[0] / found[1], -0.5, 0.5))
+    without = []
+    for k, width in enumerate(widths):
+        c, v = _moments((sums.sum(axis=2) - sums[:, :, k])[:, near], grid.shape[1] - int(width))
+        one = _decay(c * scale, v * scale, z, contrast, found)
+        without.append(middle - reach * float(np.clip(one[0] / min(one[1], -1e-3), -2.0, 2.0)))
     return Measurement(
         name="depth of penetration",
         value=depth,
         unit="mm",
-        uncertainty=spread,
+        uncertainty=math.sqrt((_STRIPS - 1) * float(np.var(without))),
         definition=_GORNY,
-        algorithm="penetration-image-pair-1",
-        degrees_of_freedom=freedom,
-        details={"ratio": level},
+        algorithm="penetration-image-pair-2",
+        degrees_of_freedom=float(_STRIPS - 1),
+        details={"ratio": level, "fall (dB/mm)": -10 / math.log(10) * float(found[1]) / reach},
     )
 
 
-def _crossing(trend: Floats, grid: ImageGrid, window_mm: float) -> tuple[float, float, float]:
-    """Where a noisy trend falls through 0: depth, standard uncertainty, degrees of freedom."""
-    depths = grid.coordinates_mm[0]
-    # the split that a falling step explains best: coarse, but blind to single rows
-    sums = np.concatenate([[0.0], np.cumsum(trend)])
-    split = int(np.argmax(sums))
+def _moments(sums: Floats, n: int) -> tuple[Floats, Floats]:
+    """Covariance of two images and mean of their variances, row by row, from sums over n columns."""
+    first, second, product, *squares = sums / n
+    return product - first * second, (squares[0] - first**2 + squares[1] - second**2) / 2
+
+
+def _correlation(coherence: Floats) -> tuple[Floats, Floats]:
+    """Correlation of two Rayleigh envelopes whose complex values correlate so, and its slope."""
+    square, unit = coherence**2, 4 / math.pi - 1
+    value = special.hyp2f1(-0.5, -0.5, 1.0, square) - 1
+    slope = 0.25 * special.hyp2f1(0.5, 0.5, 2.0, square) * 2 * coherence
+    return np.asarray(value / unit), np.asarray(slope / unit)
+
+
+def _decay(shared: Floats, own: Floats, z: Floats, contrast: float, start: Floats) -> Floats:
+    """Level and slope of ln(S/N) over z, against ln(contrast), that solve the estimating equations."""
+    basis, found = np.stack([np.ones_like(z), z], axis=1), start.copy()
+    for _ in range(_ROUNDS):
+        coherence = special.expit(np.clip(basis @ found, -30, 30) + math.log(contrast))
+        value, slope = _correlation(np.minimum(coherence, 1 - 1e-9))
+        change = basis * (slope * coherence * (1 - coherence))[:, None]
+        step = np.linalg.pinv((change * own[:, None]).T @ change) @ (change.T @ (shared - value * own))
+        found = found + np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-6:
+            break
+    return np.asarray(found)
+
+
+def _split(trend: Floats) -> int:
+    """The split that a falling step explains best: coarse, but blind to single rows."""
+    split = int(np.argmax(np.concatenate([[0.0], np.cumsum(trend)])))
     if not 0 < split < trend.size:
         raise ValueError(
             "the echoes must fall to the level inside the image, got a ratio that stays "
             + ("below" if split == 0 else "above")
         )
-    depth = float(depths[split])
+    return split
+
+
+def _window(depths: Floats, depth: float, window_mm: float) -> npt.NDArray[np.bool_]:
+    """Rows of the window around a depth."""
+    if depth - window_mm < depths[0] or depth + window_mm > depths[-1]:
+        raise ValueError(
+            f"window_mm must stay inside the image around the depth of {depth:.2f} mm, got {window_mm}"
+        )
+    near = np.abs(depths - depth) <= window_mm
+    if near.sum() < _FEWEST_ROWS:
+        raise ValueError(f"window_mm must hold at least {_FEWEST_ROWS} rows, got {near.sum()}")
+    return np.asarray(near)
+
+
+def _crossing(trend: Floats, grid: ImageGrid, window_mm: float) -> tuple[float, float, float]:
+    """Where a noisy trend falls through 0: depth, standard uncertainty, degrees of freedom."""
+    depths = grid.coordinates_mm[0]
+    depth = float(depths[_split(trend)])
     for _ in range(4):
-        if depth - window_mm < depths[0] or depth + window_mm > depths[-1]:
-            raise ValueError(
-                f"window_mm must stay inside the image around the depth of {depth:.2f} mm, got {window_mm}"
-            )
-        near = np.abs(depths - depth) <= window_mm
-        if near.sum() < 12:
-            raise ValueError(f"window_mm must hold at least 12 rows, got {near.sum()}")
+        near = _window(depths, depth, window_mm)
         z = (depths[near] - depth) / window_mm
         basis = np.stack([np.ones_like(z), z, z**2], axis=1)
         inverse = np.linalg.pinv(basis)

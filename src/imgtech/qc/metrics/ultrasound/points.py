@@ -131,7 +131,10 @@ def point_target(
         step = grid.spacing_mm[axis]
         low, high, rise, fall = _crossings(splines, place, axis, level * peak, 1 - level)
         if high - low < 3:
-            raise ValueError(f"envelope must have 3 pixels or more in the {name} width, got {high - low:.1f}")
+            raise ValueError(
+                f"envelope must have 3 pixels or more in the {name} width, got {high - low:.1f}; "
+                "show less depth or zoom in"
+            )
         spots = np.array([low, place[axis], high])
         correlation = np.exp(-((spots[:, None] - spots) ** 2) / (4 * widths[axis] ** 2))
         slopes = [1 / rise, -level * (1 / rise + 1 / fall), 1 / fall]
