@@ -160,6 +160,7 @@ def tags(dataset: Dataset) -> SeriesTags:
         tube_voltage_kv=header.number("KVP"),
         exposure_mas=header.number("ExposureInmAs", "Exposure"),
         kernel=_text(header, "ConvolutionKernel"),
+        rescale_type=_text(header, "RescaleType"),
     )
 
 

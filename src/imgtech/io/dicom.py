@@ -20,6 +20,7 @@ from imgtech.io._ultrasound import grey_of
 from imgtech.io.series import Series, SeriesInfo
 
 _GAP = 0.1
+_OBLIQUE, _ROUNDED = 2e-3, 1e-4  # shift aside per mm that is said; below what decimals of places leave
 _UNPLACED = ("NM", "US")  # detectors, projections and moments have no place in space
 
 
@@ -127,8 +128,15 @@ def read_series(
     ((1, 128, 128), 'CT', 0.6615)
     """
     with disable_value_validation():
-        found = _stacks(Path(path))
+        found = _listed(series) or _stacks(Path(path))
         return _build(_choose(found, Path(path), series, echo_time_ms), allow_gaps, repeats)
+
+
+def _listed(series: str | SeriesInfo | Sequence[str | SeriesInfo] | None) -> list[_Stack]:
+    """Stacks whose headers :func:`list_series` has read."""
+    wanted = (series,) if isinstance(series, str | SeriesInfo) else tuple(series or ())
+    infos = [one for one in wanted if isinstance(one, SeriesInfo) and one.headers]
+    return [_Stack(info=i, frames=i.headers) for i in infos] if len(infos) == len(wanted) else []
 
 
 def _stacks(path: Path) -> list[_Stack]:
@@ -178,6 +186,8 @@ def _info(files: list[Path], dataset: Dataset, members: list[Frame]) -> SeriesIn
         corners_mm=corners if len(corners) == len(members) else (),
         slice_thickness_mm=members[0].thickness_mm if members else None,
         component=members[0].component if members else "M",
+        localizer=any(frame.localizer for frame in members),
+        headers=tuple(members),
     )
 
 
@@ -276,6 +286,12 @@ def _build(stack: _Stack, allow_gaps: bool, repeats: bool = False) -> Series:
         where, ordered, notes = _without_copies(where, ordered)
         notes += _check_positions(where, ordered, allow_gaps)
     notes += _notes(ordered)
+    drift = (0.0, 0.0) if lost else _drift(where, ordered)
+    if max(map(abs, drift)) > _OBLIQUE:
+        notes.append(
+            "the slices lie obliquely behind each other (tilted gantry): each mm along their normal they "
+            f"move by {drift[0]:.3f} mm down and {drift[1]:.3f} mm to the right of the image"
+        )
     if lost:
         notes.append("images without a place (detectors, projections, frames): positions are their numbers")
     return Series(
@@ -288,7 +304,20 @@ def _build(stack: _Stack, allow_gaps: bool, repeats: bool = False) -> Series:
         modality=stack.info.modality,
         tags=stack.info.tags,
         notes=tuple(notes),
+        drift=drift,
     )
+
+
+def _drift(where: npt.NDArray[np.float64], ordered: list[Frame]) -> tuple[float, float]:
+    """Shift of the first pixel along columns and rows of the image per mm along the normal."""
+    corners = np.array([f.position_mm or (0.0, 0.0, 0.0) for f in ordered])
+    away = where - where.mean()
+    if not (away @ away) > 0:
+        return 0.0, 0.0
+    row, column = np.array(ordered[0].orientation or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)).reshape(2, 3)
+    move = away @ (corners - corners.mean(axis=0)) / (away @ away)
+    found = tuple(float(d) if abs(d) > _ROUNDED else 0.0 for d in (move @ column, move @ row))
+    return found[0], found[1]
 
 
 def _check_positions(where: npt.NDArray[np.float64], ordered: list[Frame], allow_gaps: bool) -> list[str]:
@@ -330,13 +359,16 @@ def _notes(ordered: list[Frame]) -> list[str]:
 
 def _pixels(ordered: list[Frame]) -> npt.NDArray[np.float32]:
     out = np.empty((len(ordered), *ordered[0].shape), dtype=np.float32)
-    for path in dict.fromkeys(frame.path for frame in ordered):
+    places: dict[Path, list[int]] = {}
+    for place, frame in enumerate(ordered):
+        places.setdefault(frame.path, []).append(place)
+    for path, own in places.items():
         stored, dataset = stored_pixels(path)
-        region = next(frame.region for frame in ordered if frame.path == path)
+        region = ordered[own[0]].region
         stored = stored if region is None else grey_of(stored, region, path)
-        for place, frame in enumerate(ordered):
-            if frame.path == path:
-                out[place] = _real_values(stored[frame.index], frame, dataset)
+        for place in own:
+            out[place] = _real_values(stored[ordered[place].index], ordered[place], dataset)
+    out.setflags(write=False)
     return out
 
 

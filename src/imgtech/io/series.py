@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class SeriesTags:
         X-ray source.
     kernel : str, optional
         Reconstruction kernel of CT.
+    rescale_type : str, optional
+        What the values are, such as ``"HU"``.
     """
 
     series_uid: str | None = None
@@ -67,6 +69,7 @@ class SeriesTags:
     tube_voltage_kv: float | None = None
     exposure_mas: float | None = None
     kernel: str | None = None
+    rescale_type: str | None = None
 
     def known(self) -> dict[str, str | float]:
         """The tags that the files do give, by name."""
@@ -106,6 +109,10 @@ class SeriesInfo:
         Nominal thickness.
     component : str, optional
         ``"M"`` for magnitude, ``"P"``, ``"R"`` or ``"I"`` for phase, real or imaginary part of an MR signal.
+    localizer : bool, optional
+        Whether the files call the images a localizer.
+    headers : tuple, optional
+        What was read of the files, for :func:`read_series`, which then reads the pixels only.
     """
 
     modality: str
@@ -121,6 +128,8 @@ class SeriesInfo:
     corners_mm: tuple[tuple[float, ...], ...] = ()
     slice_thickness_mm: float | None = None
     component: str = "M"
+    localizer: bool = False
+    headers: tuple[Any, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def plane(self) -> str | None:
@@ -159,6 +168,9 @@ class Series(ArrayValue):
         Scanner and acquisition.
     notes : tuple of str, optional
         What was done to the stored values and what is odd about the files.
+    drift : tuple of float, optional
+        How far the first pixel moves along ``(y, x)`` of the image per mm along the normal: not 0 where the
+        slices of a tilted gantry lie obliquely behind each other.
 
     Raises
     ------
@@ -184,13 +196,14 @@ class Series(ArrayValue):
     modality: str
     tags: SeriesTags = SeriesTags()
     notes: tuple[str, ...] = ()
+    drift: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        pixels = _read_only(np.array(self.pixels, dtype=np.float32))
+        pixels = _own(self.pixels)
         positions = _read_only(np.array(self.positions_mm, dtype=np.float64))
         if pixels.ndim != 3 or pixels.size == 0:
             raise ValueError(f"pixels must be a stack (slice, y, x), got shape {pixels.shape}")
-        if not np.isfinite(pixels).all():
+        if not np.isfinite([pixels.min(), pixels.max()]).all():
             where = tuple(int(k) for k in np.argwhere(~np.isfinite(pixels))[0])
             raise ValueError(f"pixels must be finite, got {pixels[where]} at index {where}")
         if positions.shape != pixels.shape[:1]:
@@ -292,6 +305,14 @@ def series_from_grid(
         modality=modality,
         tags=tags or SeriesTags(),
     )
+
+
+def _own(pixels: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """A read-only copy; what is one already is taken as it is."""
+    own = isinstance(pixels, np.ndarray) and pixels.base is None and not pixels.flags.writeable
+    if isinstance(pixels, np.ndarray) and own and pixels.dtype == np.float32:
+        return pixels
+    return _read_only(np.array(pixels, dtype=np.float32))
 
 
 def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -56,6 +56,7 @@ def best_stack(
     if len(found) == 1:
         return found[0], ()
     fits = _fitting(found, known)
+    fits = tuple(s for s in fits if not s.localizer) or fits
     right = tuple(s for s in found if s.modality in known.modalities)
     parts = scan_in_parts(right, fits, known.n_images, in_time=known.in_time)
     if parts:

@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 _LEVELS = (0.15, 0.3, 0.5)
 _CLEAR = 0.9
 _LEAST_PX = 16
+_FEWEST_OUTLINE = 24
 
 
 def find_disk(
@@ -101,7 +102,10 @@ def find_disk(
 def outline_circle(
     mask: npt.NDArray[np.bool_], rows_mm: Floats, columns_mm: Floats
 ) -> tuple[tuple[float, float], float] | None:
-    """Circle that most points of the outline of the largest piece agree on."""
+    """Circle that most points of the outline of the largest piece agree on.
+
+    Where the piece leaves the image, the edge of the image is no outline.
+    """
     labels, n = ndimage.label(mask)
     if n == 0:
         return None
@@ -109,6 +113,9 @@ def outline_circle(
     sizes[0] = 0
     piece = ndimage.binary_fill_holes(labels == int(np.argmax(sizes)))
     rows, columns = np.nonzero(piece & ~ndimage.binary_erosion(piece))
+    own = (rows > 0) & (rows < len(rows_mm) - 1) & (columns > 0) & (columns < len(columns_mm) - 1)
+    if own.sum() >= _FEWEST_OUTLINE:
+        rows, columns = rows[own], columns[own]
     y, x = rows_mm[rows], columns_mm[columns]
     order = np.argsort(np.arctan2(y - y.mean(), x - x.mean()))
     y, x = y[order], x[order]

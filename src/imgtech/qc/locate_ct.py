@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 _COARSE_MM = 3.0
 _LOOKED_AT = 25
 _TURNS = 720
+_ANGLES = 2 * math.pi * np.arange(_TURNS) / _TURNS
 _LEAST_BLOCKS = 16
 _BAND_MM = (-2.5, -1.25, 0.0, 1.25, 2.5)
 _APART_RAD = math.radians(25.0)
@@ -94,6 +95,8 @@ class RodPattern(ArrayValue):
     score, runner_up : float
         Correlation of the mean over the slices that fit, and that of the best pose that differs by more than
         25 degrees or by a mirror.
+    heights : numpy.ndarray
+        How strongly every slice shows the pattern, in HU: score times standard deviation of its ring.
     """
 
     scores: Floats
@@ -101,6 +104,7 @@ class RodPattern(ArrayValue):
     mirrored: bool
     score: float
     runner_up: float
+    heights: Floats
 
 
 def find_axis(series: Series, *, radius_mm: tuple[float, float]) -> Axis:
@@ -241,15 +245,44 @@ def match_rods(series: Series, axis: Axis, rods: Sequence[Insert], *, body_hu: f
     >>> round(pattern.roll_rad, 2), pattern.mirrored, z[pattern.scores > 0.9].tolist()
     (0.3, True, [-10.0, 0.0, 10.0])
     """
-    radius = float(np.median([math.hypot(*rod.center_mm) for rod in rods]))
-    angles = 2 * math.pi * np.arange(_TURNS) / _TURNS
-    rings = np.stack(
-        [_ring(series, i, axis.at(float(z)), radius, angles) for i, z in enumerate(series.positions_mm)]
-    )
+    return match_drawings(series, axis, {"": (rods, body_hu)})[""]
+
+
+def match_drawings(
+    series: Series, axis: Axis, drawings: Mapping[str, tuple[Sequence[Insert], float]]
+) -> dict[str, RodPattern]:
+    """:func:`match_rods` for several drawings, each rods and CT number between them, by name.
+
+    Circles of one radius are read once.
+
+    Raises
+    ------
+    ValueError
+        If a circle reaches beyond the image in every slice.
+    """
+    read: dict[float, Floats] = {}
+    found = {}
+    for name, (rods, body_hu) in drawings.items():
+        radius = float(np.median([math.hypot(*rod.center_mm) for rod in rods]))
+        if radius not in read:
+            read[radius] = _rings(series, axis, radius)
+        found[name] = _pattern(read[radius], rods, body_hu, radius)
+    return found
+
+
+def _rings(series: Series, axis: Axis, radius: float) -> Floats:
+    """What every slice shows on a circle around the axis; 0 where it reaches beyond the image."""
+    places = enumerate(series.positions_mm)
+    rings = np.stack([_ring(series, i, axis.at(float(z)), radius, _ANGLES) for i, z in places])
     inside = np.asarray(np.isfinite(rings).all(axis=1), dtype=bool)
     if not inside.any():
         raise ValueError(f"the circle of {2 * radius:.0f} mm through the rods reaches beyond the image")
-    rings = np.where(inside[:, None], rings, 0.0)
+    return np.where(inside[:, None], rings, 0.0)
+
+
+def _pattern(rings: Floats, rods: Sequence[Insert], body_hu: float, radius: float) -> RodPattern:
+    """Best rotation and mirror image of a drawing on rings."""
+    angles = _ANGLES
     drawn = [_drawn(rods, body_hu, radius, angles, mirrored) for mirrored in (False, True)]
     found = np.stack([_turns(rings, d) for d in drawn], axis=1)
     scores = found.max(axis=(1, 2))
@@ -265,6 +298,7 @@ def match_rods(series: Series, axis: Axis, rods: Sequence[Insert], *, body_hu: f
         mirrored=bool(side == 1),
         score=float(together[side, turn]),
         runner_up=others,
+        heights=scores * rings.std(axis=1),
     )
 
 

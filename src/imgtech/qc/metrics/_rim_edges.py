@@ -27,8 +27,8 @@ _SHARP_PX = 0.65
 # what a spline makes of a rectified lobe of ringing and of a rectified floor beside a sharp edge, by disks in
 # k-space: with a lobe of 0.04 the edge is +0.009 (no window), -0.001 (Tukey 0.2), -0.005 (Fermi) or -0.008
 # pixel off (Tukey 0.5), root mean square 0.0067, and by the floor up to 1.1 times the square of its share of
-# the signal, of which the standard deviation if all are alike likely
-_LOBE_PX = 0.23
+# the signal, of which the standard deviation if all are alike likely; the lobe counts with its largest
+_LOBE_PX = 0.3
 _NO_LOBE = 0.01
 _BENT_PX = 0.65
 _REST_PX = (0.001, 0.0025)  # off without noise: k-space with a window, and sharp disks of pixel means

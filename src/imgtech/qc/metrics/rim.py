@@ -53,7 +53,7 @@ class Rim(ArrayValue):
         Standard uncertainty by ringing, of one sign all around: half of what the mean edge moves by if the
         levels are read a pixel further from it, where ringing has the other sign, and 0.001 pixel. For a
         sharp edge (standard deviation below 0.65 pixel) that is 0.0025 pixel and, where no pixel is below
-        zero, 0.23 pixel times the rectified lobe of ringing beyond it, as a share of the contrast, and in a
+        zero, 0.3 pixel times the rectified lobe of ringing beyond it, as a share of the contrast, and in a
         magnitude image 0.65 pixel times the square of the share of the floor. Where no pixel is below zero,
         a broader edge that is not antisymmetric was smoothed after its ringing or noise was folded up: then
         it is 2.3 standard deviations of the edge times the mean of what lies 1 to 2.5 of them outside and is

@@ -18,7 +18,7 @@ from imgtech.qc.measurement import Measurement
 from imgtech.qc.metrics import MTF, bar_modulation, cnr, disk_mtf, droege_morin_mtf
 from imgtech.qc.pose import Pose
 from imgtech.qc.protocols._acr_ct_scan import AcrCtScan
-from imgtech.qc.protocols._ct_inserts import insert_mean
+from imgtech.qc.protocols._ct_inserts import check_top, insert_mean
 from imgtech.qc.protocols._ct_pose_items import pose_items
 from imgtech.qc.protocols._ct_rods import patch_grid, window
 from imgtech.qc.protocols._ct_uniform import UniformField, scatter_of_slices, uniform_items
@@ -59,7 +59,7 @@ def acr_ct_items(scan: AcrCtScan) -> Iterator[Item]:
         yield Item(
             name=f"CT number {insert.name}",
             unit="HU",
-            algorithm="rod-mean-2",
+            algorithm="rod-mean-3",
             definition=_CALIBRATION,
             measure=lambda insert=insert: _insert(scan, insert),  # type: ignore[misc]
         )
@@ -70,7 +70,7 @@ def acr_ct_items(scan: AcrCtScan) -> Iterator[Item]:
             unit="1/mm",
             algorithm="disk-laguerre-1",
             definition=_TG233,
-            measure=lambda level=level: _rod_mtf(scan).at(level),  # type: ignore[misc]
+            measure=lambda level=level: _level_of_mtf(scan, level),  # type: ignore[misc]
         )
     yield Item(name="CNR", unit="1", algorithm="cnr-2", definition=_CONTRAST, measure=lambda: _cnr(scan))
     yield from uniform_items(scan, uniform_field(scan.drawing))
@@ -115,6 +115,12 @@ def _insert(scan: AcrCtScan, insert: Insert) -> Measurement:
         blur_mm=0.0,
         definition=_CALIBRATION,
     )
+
+
+def _level_of_mtf(scan: AcrCtScan, level: float) -> Measurement:
+    rod = next(insert for insert in scan.drawing.inserts if insert.name == "bone")
+    check_top(scan, scan.inside(scan.drawing.numbers, scan.sharp_mm(CENTRAL_MM)), rod)
+    return _rod_mtf(scan).at(level)
 
 
 @lru_cache(maxsize=8)

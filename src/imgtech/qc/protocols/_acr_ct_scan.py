@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from imgtech.geometry import ImageGrid
 from imgtech.io import Series
@@ -14,7 +13,19 @@ from imgtech.phantoms.twins import AcrCtDrawing, Module, Placement, acr_ct_drawi
 from imgtech.phantoms.twins.acr_ct import RADIUS_MM
 from imgtech.qc.locate_ct import find_axis, match_rods
 from imgtech.qc.protocols._ct_rods import RigidFit, find_rods
-from imgtech.qc.protocols._ct_scan import CTScan, Indices, by_bars, cropped, pose_at
+from imgtech.qc.protocols._ct_scan import (
+    CTScan,
+    Indices,
+    by_bars,
+    check_ct,
+    check_drawing,
+    check_upright,
+    cropped,
+    module_middle,
+    moved_along,
+    pose_at,
+    run_of_slices,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,8 +62,7 @@ def find_acr_ct(series: Series) -> AcrCtScan:
     ValueError
         If the series is not CT or the phantom is not in it.
     """
-    if series.modality != "CT":
-        raise ValueError(f"series must be CT, got modality {series.modality!r}")
+    check_ct(series)
     drawing = acr_ct_drawing()
     try:
         axis = find_axis(series, radius_mm=_RADII_MM)
@@ -69,8 +79,8 @@ def find_acr_ct(series: Series) -> AcrCtScan:
             "the rotation of the phantom is ambiguous: "
             f"correlations {pattern.score:.2f} and {pattern.runner_up:.2f}"
         )
-    labels, _ = ndimage.label(pattern.scores >= max(_ENOUGH, 0.92 * float(pattern.scores.max())))
-    fits = np.flatnonzero(labels == labels[int(np.argmax(pattern.scores))])
+    check_upright(series, axis)
+    fits = run_of_slices(pattern.scores, _ENOUGH)
     middle = float(series.positions_mm[fits].mean())
     pixels, grid = cropped(series, axis, middle, _CROP_MM)
     start = Placement(
@@ -83,17 +93,18 @@ def find_acr_ct(series: Series) -> AcrCtScan:
     core = fits[len(fits) // 4 : max(len(fits) // 4 + 1, len(fits) - len(fits) // 4)]
     at = series.positions_mm[core]
     rods = find_rods(pixels[core], grid, [pose_at(start, float(z)) for z in at], drawing.inserts)
+    check_drawing(rods.scatter_mm, "the ACR CT phantom")
     placement = dataclasses.replace(
         start, roll_rad=rods.angle_rad, center_mm=rods.center_mm, z_mm=float(at.mean())
     )
-    placement, known = _middle(series, pixels, grid, placement, fits, drawing)
+    placement, known = _middle(series, pixels, grid, placement, fits, drawing, pattern.heights)
     notes = [
         f"module 1 is in images {fits[0] + 1} to {fits[-1] + 1} of {len(series.pixels)} "
         f"(correlation {pattern.score:.2f})"
     ]
     if pattern.mirrored:
         notes.append("the images show the phantom mirrored")
-    if placement.reversed:
+    if placement.reversed and known:
         notes.append("the slices run from the far end of the phantom")
     return AcrCtScan(
         series=series,
@@ -115,28 +126,8 @@ def _middle(
     placement: Placement,
     fits: Indices,
     drawing: AcrCtDrawing,
+    heights: npt.NDArray[np.float64],
 ) -> tuple[Placement, bool]:
     """The middle of module 1 from both of its ends, or from one where the scan begins inside it."""
-    z = series.positions_mm
-    step = float(np.median(np.diff(z))) if len(z) > 1 else 0.0
-    ends = float(z[fits[0]]) - step / 2, float(z[fits[-1]]) + step / 2
-    half = drawing.numbers.z_mm[1]
-    cut = fits[0] == 0, fits[-1] == len(z) - 1
-    if all(cut) or (ends[1] - ends[0] > 2 * half + 2 * step):
-        middle = sum(ends) / 2
-    elif cut[0]:
-        middle = ends[1] - half
-    elif cut[1]:
-        middle = ends[0] + half
-    else:
-        middle = sum(ends) / 2
-    away = middle - placement.z_mm
-    moved = dataclasses.replace(
-        placement,
-        z_mm=middle,
-        center_mm=(
-            placement.center_mm[0] + placement.tilt[0] * away,
-            placement.center_mm[1] + placement.tilt[1] * away,
-        ),
-    )
+    moved = moved_along(placement, module_middle(series.positions_mm, fits, drawing.numbers.z_mm[1], heights))
     return by_bars(series, pixels, grid, moved, z_mm=drawing.resolution.middle_mm, ring_mm=_BAR_RING_MM)

@@ -18,7 +18,7 @@ from imgtech.qc.metrics import MTF, disk_mtf
 from imgtech.qc.protocols._catphan_ramps import RISE
 from imgtech.qc.protocols._catphan_scan import CatPhanScan
 from imgtech.qc.protocols._ct_disks import disk_scatter
-from imgtech.qc.protocols._ct_inserts import SPILL_DOUBT, insert_mean, lost_share
+from imgtech.qc.protocols._ct_inserts import SPILL_DOUBT, check_top, insert_mean, lost_share
 from imgtech.qc.protocols._ct_pose_items import pose_items
 from imgtech.qc.protocols._ct_rods import find_rod, patch_grid, window
 from imgtech.qc.protocols._ct_uniform import CHAO, ONE_SIDED_95, UniformField, uniform_items
@@ -47,7 +47,7 @@ def catphan_items(scan: CatPhanScan) -> Iterator[Item]:
         yield Item(
             name=f"CT number {insert.name}",
             unit="HU",
-            algorithm="rod-mean-2",
+            algorithm="rod-mean-3",
             definition=MANUAL,
             measure=lambda insert=insert: _insert(scan, insert),  # type: ignore[misc]
         )
@@ -90,7 +90,7 @@ def catphan_items(scan: CatPhanScan) -> Iterator[Item]:
             unit="1/mm",
             algorithm="disk-laguerre-1",
             definition=_TG233,
-            measure=lambda level=level: _mtf(scan).at(level),  # type: ignore[misc]
+            measure=lambda level=level: _level_of_mtf(scan, level),  # type: ignore[misc]
         )
     for rod in scan.drawing.rods:
         if rod.percent == 1.0 and rod.diameter_mm >= 5.0:
@@ -126,6 +126,7 @@ def uniform_field_of(drawing: CatPhanDrawing) -> UniformField:
     )
 
 
+@lru_cache(maxsize=32)
 def _insert(scan: CatPhanScan, insert: Insert) -> Measurement:
     return insert_mean(
         scan,
@@ -216,10 +217,12 @@ def _holes(scan: CatPhanScan) -> Floats:
         row = []
         for hole in scan.drawing.holes:
             place = find_rod(image, scan.grid, scan.place(only, hole), HOLE_RADIUS_MM)
-            if not place.clear:
-                raise ValueError("a hole of the 50 mm square does not stand out of the noise")
-            row.append(place.center_mm)
-        found.append(row)
+            if place.clear:
+                row.append(place.center_mm)
+        if len(row) == len(scan.drawing.holes):
+            found.append(row)
+    if not found:
+        raise ValueError("in no slice all four holes of the 50 mm square stand out of the noise")
     return np.array(found)
 
 
@@ -246,6 +249,13 @@ def _line(scan: CatPhanScan, name: str) -> Measurement:
         degrees_of_freedom=freedom,
         details={"nominal (mm)": HOLE_SPACING_MM, "images": n},
     )
+
+
+def _level_of_mtf(scan: CatPhanScan, level: float) -> Measurement:
+    rod = next(insert for insert in scan.drawing.inserts if insert.name == "Teflon")
+    indices = scan.inside(scan.drawing.sensitometry, scan.sharp_mm(CENTRAL_MM))
+    check_top(scan, indices, rod)
+    return _mtf(scan).at(level)
 
 
 @lru_cache(maxsize=8)

@@ -62,7 +62,10 @@ def check_order(
                 f"{_ALIKE}"
             )
     low, high = drawing.uniformity.z_mm
-    for index in np.flatnonzero((z > low + half + _END_MM) & (z < high - half - _END_MM)):
+    inner = np.flatnonzero((z > low + half + _END_MM) & (z < high - half - _END_MM))
+    for index in inner:
+        if len(inner) > 2 and abs(levels[index] - np.median(levels[inner])) > _SOLID_HU:
+            continue  # an empty or saturated slice among others
         disc = discs[index]
         spread = 1.4826 * float(np.median(np.abs(disc - levels[index])))
         ends = np.percentile(disc, [2, 98])

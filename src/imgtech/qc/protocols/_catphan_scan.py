@@ -13,7 +13,7 @@ from imgtech.geometry import ImageGrid
 from imgtech.io import Series
 from imgtech.phantoms.twins import CatPhanDrawing, Module, Placement, catphan_drawing
 from imgtech.phantoms.twins.catphan import HOUSING_RADIUS_MM, MODELS, MODULE_RADIUS_MM
-from imgtech.qc.locate_ct import Axis, RodPattern, find_axis, match_rods
+from imgtech.qc.locate_ct import RodPattern, find_axis, match_drawings
 from imgtech.qc.protocols._catphan_order import BAR_RING_MM, check_order
 from imgtech.qc.protocols._catphan_ramps import RISE, Lit, lit_part
 from imgtech.qc.protocols._ct_rods import RigidFit, find_rods
@@ -21,9 +21,16 @@ from imgtech.qc.protocols._ct_scan import (
     CTScan,
     Indices,
     by_bars,
+    by_levels,
+    check_ct,
+    check_drawing,
+    check_upright,
     cropped,
+    module_middle,
+    moved_along,
     nominal_thickness,
     pose_at,
+    run_of_slices,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -72,18 +79,22 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     ValueError
         If the series is not CT, or the phantom is not in it, or it is another model.
     """
-    if series.modality != "CT":
-        raise ValueError(f"series must be CT, got modality {series.modality!r}")
+    check_ct(series)
     drawing = catphan_drawing(model)
     name = f"a CT series of the CatPhan {model}"
     try:
         axis = find_axis(series, radius_mm=_RADII_MM)
-        pattern = match_rods(series, axis, drawing.inserts, body_hu=drawing.sensitometry.body_hu)
+        drawings = {other: catphan_drawing(other) for other in MODELS}
+        patterns = match_drawings(
+            series, axis, {k: (d.inserts, d.sensitometry.body_hu) for k, d in drawings.items()}
+        )
+        pattern = patterns[model]
     except ValueError as error:
         raise ValueError(f"this is not {name}: {error}") from error
-    _check(series, axis, pattern, model)
-    fits = _block(pattern.scores >= max(_ENOUGH, 0.92 * float(pattern.scores.max())), pattern.scores)
-    middle = float(series.positions_mm[fits].mean())
+    _check(patterns, model)
+    check_upright(series, axis)
+    fits = run_of_slices(pattern.scores, _ENOUGH)
+    middle = module_middle(series.positions_mm, fits, drawing.sensitometry.z_mm[1], pattern.heights)
     pixels, grid = cropped(series, axis, middle, _CROP_MM)
     start = Placement(
         center_mm=axis.at(middle),
@@ -100,9 +111,11 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     core = core if core.size else fits[[len(fits) // 2]]
     z = series.positions_mm[core]
     rods = find_rods(pixels[core], grid, [pose_at(start, float(at)) for at in z], drawing.inserts)
+    check_drawing(rods.scatter_mm, f"the CatPhan {model}")
     placement = dataclasses.replace(
         start, roll_rad=rods.angle_rad, center_mm=rods.center_mm, z_mm=float(z.mean())
     )
+    placement = moved_along(placement, middle)
     lit: tuple[Lit, ...] = ()
     increment = None
     if drawing.ramps:
@@ -113,11 +126,18 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
         placement, known = by_bars(
             series, pixels, grid, placement, z_mm=drawing.bar_z_mm, ring_mm=BAR_RING_MM
         )
+    if not known:
+        plain = CTScan(series=series, pixels=pixels, grid=grid, placement=placement, axis=axis, notes=())
+        placement, known = by_levels(
+            plain, drawing.sensitometry, (drawing.uniformity, drawing.resolution, drawing.low_contrast)
+        )
+        if known:
+            notes.append("the direction of the slices is told by the CT numbers of the modules alone")
     if known:
         check_order(series, pixels, grid, placement, drawing)
     if pattern.mirrored:
         notes.append("the images show the phantom mirrored")
-    if placement.reversed:
+    if placement.reversed and known:
         notes.append("the slices run from the far end of the phantom")
     return CatPhanScan(
         series=series,
@@ -135,14 +155,9 @@ def find_catphan(series: Series, model: str) -> CatPhanScan:
     )
 
 
-def _check(series: Series, axis: Axis, pattern: RodPattern, model: str) -> None:
-    others = {
-        other: match_rods(
-            series, axis, catphan_drawing(other).inserts, body_hu=catphan_drawing(other).sensitometry.body_hu
-        )
-        for other in MODELS
-        if other != model
-    }
+def _check(patterns: dict[str, RodPattern], model: str) -> None:
+    pattern = patterns[model]
+    others = {other: found for other, found in patterns.items() if other != model}
     best = max(others, key=lambda other: others[other].score)
     if others[best].score > max(pattern.score + 0.02, _ENOUGH):
         raise ValueError(
@@ -160,12 +175,6 @@ def _check(series: Series, axis: Axis, pattern: RodPattern, model: str) -> None:
             "the rotation of the phantom is ambiguous: "
             f"correlations {pattern.score:.2f} and {pattern.runner_up:.2f}"
         )
-
-
-def _block(fits: npt.NDArray[np.bool_], scores: Floats) -> npt.NDArray[np.intp]:
-    """The run of slices around the best that fit."""
-    labels, _ = ndimage.label(fits)
-    return np.flatnonzero(labels == labels[int(np.argmax(scores))])
 
 
 def _ramps(
@@ -233,10 +242,5 @@ def _place(
     if not 0.5 < abs(slope) < 2.0:
         notes.append("the wire ramps do not move as they should; positions are good to a slice only")
         return placement, None
-    away = origin - placement.z_mm
-    center = (
-        placement.center_mm[0] + placement.tilt[0] * away,
-        placement.center_mm[1] + placement.tilt[1] * away,
-    )
-    moved = dataclasses.replace(placement, z_mm=origin, center_mm=center, reversed=slope < 0)
+    moved = dataclasses.replace(moved_along(placement, origin), reversed=slope < 0)
     return moved, (abs(slope), spread, free)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from imgtech.geometry import ImageGrid
 from imgtech.phantoms.twins import Insert, blurred_disk
@@ -20,7 +21,10 @@ from imgtech.qc.roi import disk_region, region_mean
 Floats = npt.NDArray[np.float64]
 
 SPILL_DOUBT = 0.3
-_ALGORITHM = "rod-mean-2"
+_FEW_CLIPPED, _MOST_CLIPPED = 0.01, 0.6
+_AROUND_MM = 5.0
+_NOISELESS_HU = 0.5  # below, as in noiseless twins, many pixels of a rod are alike by nature
+_ALGORITHM = "rod-mean-3"
 
 
 def insert_mean(
@@ -50,14 +54,16 @@ def insert_mean(
     except ValueError:  # no uniform module in the scan: as if four neighbouring pixels were one
         share, freedom = 2.0 / math.sqrt(len(values)), max(len(values) / 4 - 1, 2.0)
     mean = region_mean(image, region)
+    rod = find_rod(image, scan.grid, center, insert.radius_mm)
+    clipped, doubt = _clipped(scan, indices, center, region_mm, mean, insert)
+    mean -= clipped
     lost = lost_share(scan.grid, region, scan.places(indices, insert.center_mm), insert.radius_mm, blur_mm)
-    around = find_rod(image, scan.grid, center, insert.radius_mm).around_hu
-    spill = (mean - around) * lost / (1 - lost)
+    spill = (mean - rod.around_hu) * lost / (1 - lost)
     return Measurement(
         name=insert.name,
         value=mean + spill,
         unit="HU",
-        uncertainty=math.hypot(share * pixel, SPILL_DOUBT * spill),
+        uncertainty=math.hypot(share * pixel, SPILL_DOUBT * spill, doubt),
         definition=definition,
         algorithm=_ALGORITHM,
         degrees_of_freedom=freedom,
@@ -68,6 +74,63 @@ def insert_mean(
             "images": len(indices),
         },
     )
+
+
+def check_top(scan: CTScan, indices: Indices, rod: Insert) -> None:
+    """Refuse the rim of a rod that is cut off at the end of the scale.
+
+    Raises
+    ------
+    ValueError
+        If many pixels hold the highest value of the images.
+    """
+    box, _, _ = window(scan.grid, scan.place(indices, rod.center_mm), rod.radius_mm + _AROUND_MM)
+    values, top = scan.pixels[indices][:, *box], float(scan.pixels.max())
+    noise = float(np.median(np.abs(np.diff(values[0], axis=1))))
+    if noise > _NOISELESS_HU and (values == top).mean() > _FEW_CLIPPED:
+        raise ValueError(f"{rod.name} is cut off at {top:.0f} HU, the end of the scale of these images")
+
+
+def _clipped(
+    scan: CTScan,
+    indices: Indices,
+    center: tuple[float, float],
+    region_mm: float,
+    mean: float,
+    insert: Insert,
+) -> tuple[float, float]:
+    """What the mean lies off because the noise is cut at the end of the scale, and a doubt of half of it.
+
+    With the share p of pixels at the end c of the scale the mean of a normal distribution and its standard
+    deviation follow from p and the mean of what is left, ``(M - c) / s = phi(a) - a (1 - p)``,
+    ``p = Phi(a)`` for a lower end (Tobin's model).
+
+    Raises
+    ------
+    ValueError
+        If more than half of the pixels are at the end.
+    """
+    around, _, _ = window(scan.grid, center, insert.radius_mm + _AROUND_MM)
+    noise = float(np.median(np.abs(np.diff(scan.pixels[indices[0]][around], axis=1))))
+    if noise < _NOISELESS_HU:
+        return 0.0, 0.0
+    box, y, x = window(scan.grid, center, region_mm)
+    inside = np.hypot(y - center[0], x - center[1]) <= region_mm
+    values = scan.pixels[indices][:, *box][:, inside]
+    for sign, end in ((1.0, float(scan.pixels.min())), (-1.0, float(scan.pixels.max()))):
+        p = float((values == end).mean())
+        if p < _FEW_CLIPPED:
+            continue
+        if p > _MOST_CLIPPED:
+            raise ValueError(
+                f"{100 * p:.0f} % of the pixels of {insert.name} hold {end:.0f} HU, the end of the scale of "
+                "these images: its CT number is cut off"
+            )
+        a = float(special.ndtri(p))
+        bell = math.exp(-a * a / 2) / math.sqrt(2 * math.pi)
+        spread = abs(mean - end) / (bell - a * (1 - p))
+        return sign * spread * (bell + a * p), 0.5 * spread * (bell + a * p)
+    return 0.0, 0.0
 
 
 def lost_share(

@@ -29,7 +29,7 @@ def tilt_items(scan: CTScan) -> Iterator[Item]:
         yield Item(
             name=name,
             unit="deg",
-            algorithm="outline-line-2",
+            algorithm="outline-line-3",
             definition=_POSITION,
             measure=lambda axis=axis: _tilt(scan, axis),  # type: ignore[misc]
         )
@@ -49,16 +49,16 @@ def _roll(rods: RigidFit) -> Measurement:
 
 
 def _tilt(scan: CTScan, axis: int) -> Measurement:
-    n = len(scan.axis.positions_mm)
+    n, slope = len(scan.axis.positions_mm), scan.axis.slope[axis] + scan.series.drift[axis]
     if n < 4:
         raise ValueError(f"only {n} slices show the outline of the phantom, needed 4")
     return Measurement(
         name="tilt",
-        value=math.degrees(math.atan(scan.axis.slope[axis])),
+        value=math.degrees(math.atan(slope)),
         unit="deg",
         uncertainty=math.degrees(scan.axis.slope_uncertainties[axis]),
         definition=_POSITION,
-        algorithm="outline-line-2",
+        algorithm="outline-line-3",
         degrees_of_freedom=n - 2,
         details={"slices": n},
     )

@@ -21,6 +21,7 @@ from imgtech.qc.metrics import (
     ring_artefact,
 )
 from imgtech.qc.protocols._ct_disks import DiskScatter, disk_scatter, pooled_scatter
+from imgtech.qc.protocols._ct_rods import patch_grid
 from imgtech.qc.protocols._ct_scan import CTScan, Indices
 from imgtech.qc.protocols._items import Item
 from imgtech.qc.roi import disk_region, region_mean
@@ -177,8 +178,9 @@ def _noise(scan: CTScan, field: UniformField) -> Measurement:
     found = []
     for index in all_slices(scan, field):
         center = scan.place(np.array([index]), (0.0, 0.0))
-        region = disk_region(scan.grid, center_mm=center, radius_mm=field.noise_mm)
-        found.append(ct_noise(scan.pixels[index].astype(np.float64), region))
+        box, grid = patch_grid(scan.grid, center, field.noise_mm + max(scan.grid.spacing_mm))
+        region = disk_region(grid, center_mm=center, radius_mm=field.noise_mm)
+        found.append(ct_noise(scan.pixels[index][box].astype(np.float64), region))
     values = np.array([m.value for m in found], dtype=np.float64)
     own = math.sqrt(sum(float(m.uncertainty or 0.0) ** 2 for m in found)) / len(found)
     seen = float(values.std(ddof=min(len(values) - 1, 1))) / math.sqrt(len(values))

@@ -70,7 +70,7 @@ def acr_ct(series: Series, *, edition: str = "2017") -> Report:
         measurements=measured(acr_ct_items(scan)),
         subject={name.replace("_", " "): str(value) for name, value in series.tags.known().items()},
         pictures=_pictures(scan),
-        notes=(*series.notes, *scan.notes, *air_notes(series), *_notes(fits)),
+        notes=(*series.notes, *scan.notes, *air_notes(series), *scan.left_out_notes(), *_notes(fits)),
     )
     limits = {
         name: limit

@@ -66,7 +66,7 @@ def catphan(series: Series, *, model: str = "504", edition: str = "manual-2017")
 
 
 def _notes(scan: CatPhanScan) -> list[str]:
-    notes = air_notes(scan.series)
+    notes = air_notes(scan.series) + scan.left_out_notes()
     if scan.rods.scatter_mm > 0.6:
         notes.append(f"the rods lie {scan.rods.scatter_mm:.1f} mm from the drawing")
     if not scan.drawing.ramps:

@@ -11,7 +11,14 @@ from imgtech.qc.limits import read_limit_table, with_limits
 from imgtech.qc.locate_ct import Axis, find_axis
 from imgtech.qc.protocols._ct_pictures import slices_picture, uniform_outlines
 from imgtech.qc.protocols._ct_pose_items import tilt_items
-from imgtech.qc.protocols._ct_scan import CTScan, air_notes, cropped, nominal_thickness
+from imgtech.qc.protocols._ct_scan import (
+    CTScan,
+    air_notes,
+    check_ct,
+    check_upright,
+    cropped,
+    nominal_thickness,
+)
 from imgtech.qc.protocols._ct_uniform import UniformField, uniform_items, uniform_slices
 from imgtech.qc.protocols._items import measured
 from imgtech.qc.report import Report
@@ -59,12 +66,12 @@ def ct_water(series: Series, *, edition: str = "iec-2019") -> Report:
     ``docs/protocols/ct-water.md`` says where each region lies and what is allowed.
     """
     table = CT_WATER_EDITIONS[one_of("edition", edition, tuple(CT_WATER_EDITIONS))]
-    if series.modality != "CT":
-        raise ValueError(f"series must be CT, got modality {series.modality!r}")
+    check_ct(series)
     try:
         axis = find_axis(series, radius_mm=_RADII_MM)
     except ValueError as error:
         raise ValueError(f"this is not a CT series of a water phantom: {error}") from error
+    check_upright(series, axis)
     scan, field = _scan(series, axis)
     _check_outline(series, axis)
     _check_uniform(scan, field)
@@ -75,7 +82,7 @@ def ct_water(series: Series, *, edition: str = "iec-2019") -> Report:
         measurements=(*measured(uniform_items(scan, field)), *measured(tilt_items(scan))),
         subject={name.replace("_", " "): str(value) for name, value in series.tags.known().items()},
         pictures=(slices_picture(scan, indices, "water", uniform_outlines(scan, field), (-40.0, 40.0)),),
-        notes=(*series.notes, *scan.notes, *air_notes(series)),
+        notes=(*series.notes, *scan.notes, *air_notes(series), *scan.left_out_notes()),
     )
     names = {m.name for m in report.measurements}
     return with_limits(report, {k: v for k, v in read_limit_table(table).items() if k in names})
