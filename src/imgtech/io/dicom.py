@@ -150,13 +150,15 @@ def _stacks(path: Path) -> list[_Stack]:
 def _split(group: list[tuple[Path, Dataset]]) -> list[_Stack]:
     stacks: dict[tuple[Any, ...], list[Frame]] = {}
     datasets = dict(group)
-    seen: set[str] = set()
+    seen: set[tuple[Any, ...]] = set()
     for file, dataset in group:
         if "Rows" not in dataset:
             continue
         for frame in frames(dataset, file):
-            if frame.instance_uid not in seen:
-                seen.add(frame.instance_uid)
+            # programs that hide names have given one UID to all slices: what lies elsewhere is no copy
+            key = frame.instance_uid, frame.position_mm
+            if key not in seen:
+                seen.add(key)
                 stacks.setdefault(frame.stack, []).append(frame)
     if not stacks:
         return [_Stack(info=_info([file for file, _ in group], group[0][1], []), frames=())]
