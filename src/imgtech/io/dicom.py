@@ -128,14 +128,18 @@ def read_series(
     ((1, 128, 128), 'CT', 0.6615)
     """
     with disable_value_validation():
-        found = _listed(series) or _stacks(Path(path))
+        found = _listed(series, Path(path)) or _stacks(Path(path))
         return _build(_choose(found, Path(path), series, echo_time_ms), allow_gaps, repeats)
 
 
-def _listed(series: str | SeriesInfo | Sequence[str | SeriesInfo] | None) -> list[_Stack]:
-    """Stacks whose headers :func:`list_series` has read."""
+def _listed(series: str | SeriesInfo | Sequence[str | SeriesInfo] | None, path: Path) -> list[_Stack]:
+    """Stacks at the path whose headers :func:`list_series` has read; none where one is not there."""
     wanted = (series,) if isinstance(series, str | SeriesInfo) else tuple(series or ())
-    infos = [one for one in wanted if isinstance(one, SeriesInfo) and one.headers]
+    infos = [
+        one
+        for one in wanted
+        if isinstance(one, SeriesInfo) and one.headers and all(f.is_relative_to(path) for f in one.files)
+    ]
     return [_Stack(info=i, frames=i.headers) for i in infos] if len(infos) == len(wanted) else []
 
 
