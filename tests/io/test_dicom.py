@@ -123,6 +123,11 @@ def test_a_copy_of_a_file_counts_once(tmp_path: Path) -> None:
     assert read_series(tmp_path).pixels.shape == (2, *SHAPE)
 
 
+def test_slices_that_share_one_uid_are_told_apart_by_their_places(tmp_path: Path) -> None:
+    _stack(tmp_path, [0.0, 10.0, 20.0], SOPInstanceUID="1.2.3.5")
+    assert read_series(tmp_path).pixels.shape == (3, *SHAPE)
+
+
 def test_other_files_are_passed_over(tmp_path: Path) -> None:
     _stack(tmp_path, [0.0, 10.0])
     (tmp_path / "notes.txt").write_text("weekly QA")

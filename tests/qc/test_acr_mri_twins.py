@@ -202,6 +202,18 @@ def test_disks_of_the_next_sheets_that_shine_through_are_not_taken_for_noise(pos
     assert abs(total_score(with_them).value - total_score(without).value) <= 1
 
 
+def test_diameters_in_coarse_pixels_say_how_uncertain_they_are() -> None:
+    place = Placement(center_mm=(3.3, -4.2), roll_rad=0.3)
+    grid = ImageGrid(shape=(134, 139), spacing_mm=(1.95, 1.95))
+    coarse = MrScan(placement=place, grid=grid, sigma=3.0, shading=0.02, roles=(1, 5))
+    report = acr_mri_large(coarse.series(acr_mri("large"), np.random.default_rng(1)))
+    for m in report.measurements:
+        if m.name.startswith("diameter"):
+            assert m.value == pytest.approx(190.0, abs=2 * m.uncertainty), m.name
+            assert m.uncertainty < 0.3
+            assert "coarse pixels" in m.details
+
+
 def test_kspace_of_a_twin_is_that_of_its_shapes() -> None:
     grid = ImageGrid(shape=(20, 17), spacing_mm=(11.0, 12.3))
     coils = CoilSensitivities.ring(n_coils=3, radius_mm=120.0)

@@ -128,14 +128,18 @@ def read_series(
     ((1, 128, 128), 'CT', 0.6615)
     """
     with disable_value_validation():
-        found = _listed(series) or _stacks(Path(path))
+        found = _listed(series, Path(path)) or _stacks(Path(path))
         return _build(_choose(found, Path(path), series, echo_time_ms), allow_gaps, repeats)
 
 
-def _listed(series: str | SeriesInfo | Sequence[str | SeriesInfo] | None) -> list[_Stack]:
-    """Stacks whose headers :func:`list_series` has read."""
+def _listed(series: str | SeriesInfo | Sequence[str | SeriesInfo] | None, path: Path) -> list[_Stack]:
+    """Stacks at the path whose headers :func:`list_series` has read; none where one is not there."""
     wanted = (series,) if isinstance(series, str | SeriesInfo) else tuple(series or ())
-    infos = [one for one in wanted if isinstance(one, SeriesInfo) and one.headers]
+    infos = [
+        one
+        for one in wanted
+        if isinstance(one, SeriesInfo) and one.headers and all(f.is_relative_to(path) for f in one.files)
+    ]
     return [_Stack(info=i, frames=i.headers) for i in infos] if len(infos) == len(wanted) else []
 
 
@@ -150,13 +154,15 @@ def _stacks(path: Path) -> list[_Stack]:
 def _split(group: list[tuple[Path, Dataset]]) -> list[_Stack]:
     stacks: dict[tuple[Any, ...], list[Frame]] = {}
     datasets = dict(group)
-    seen: set[str] = set()
+    seen: set[tuple[Any, ...]] = set()
     for file, dataset in group:
         if "Rows" not in dataset:
             continue
         for frame in frames(dataset, file):
-            if frame.instance_uid not in seen:
-                seen.add(frame.instance_uid)
+            # programs that hide names have given one UID to all slices: what lies elsewhere is no copy
+            key = frame.instance_uid, frame.position_mm
+            if key not in seen:
+                seen.add(key)
                 stacks.setdefault(frame.stack, []).append(frame)
     if not stacks:
         return [_Stack(info=_info([file for file, _ in group], group[0][1], []), frames=())]
