@@ -35,7 +35,8 @@ _REST_PX = (0.001, 0.0025)  # off without noise: k-space with a window, and shar
 # what lies beyond a broad edge and is not missing within it, over the standard deviation of the edge: that
 # many of it is the half height off where a Gaussian, a mean of 3 x 3 or binomial weights smoothed the
 # magnitude of disks in k-space without a window or with Fermi's (0.5 to 4, most 2 to 3)
-_FOLDED = 2.3
+_FOLDED = 2.5
+_UNFOLDED = 0.002  # the lobes of a Hann window, folded up and left as they are: 0.0015 without any effect
 _FOLDED_AT = (1.0, 2.5)  # standard deviations of the edge
 _LOBES = 1.3
 _APART_PX = 0.003  # lobes in twice as many pixels as samples: -0.0025 to 0.005
@@ -200,7 +201,7 @@ def _folded(
         return None
     both = mean + mean[::-1] - 1
     where = (x >= _FOLDED_AT[0] * spread) & (x <= _FOLDED_AT[1] * spread)
-    return max(float(both[where].mean()), 0.0)
+    return max(float(both[where].mean()) - _UNFOLDED, 0.0)
 
 
 def _beyond(window: tuple[float, float], blur: float) -> tuple[float, float]:

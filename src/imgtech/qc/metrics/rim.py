@@ -56,8 +56,9 @@ class Rim(ArrayValue):
         zero, 0.3 pixel times the rectified lobe of ringing beyond it, as a share of the contrast, and in a
         magnitude image 0.65 pixel times the square of the share of the floor. Where no pixel is below zero,
         a broader edge that is not antisymmetric was smoothed after its ringing or noise was folded up: then
-        it is 2.3 standard deviations of the edge times the mean of what lies 1 to 2.5 of them outside and is
-        not missing inside, as a share of the level; lobes that still stand apart there count 0.003 pixel.
+        it is 2.5 standard deviations of the edge times the mean of what lies 1 to 2.5 of them outside and is
+        not missing inside, as a share of the level, less 0.002; lobes that still stand apart there count
+        0.003 pixel.
     """
 
     center_mm: tuple[float, float]
