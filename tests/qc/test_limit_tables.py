@@ -240,9 +240,14 @@ def test_a_confirmation_is_of_today_and_says_when_there_was_nothing_to_confirm()
     assert confirmed.notes == ()
 
 
+def test_a_confirmation_needs_a_date_as_its_day() -> None:
+    with pytest.raises(ValueError, match=r"^on must be a date, got '2026-11-27'"):
+        confirm_limits(_unverified(), "B", on="2026-11-27")
+
+
 @pytest.mark.parametrize("name", ["", "  \n", None, 3])
 def test_a_confirmation_without_a_name_is_refused(name: object) -> None:
-    with pytest.raises(ValueError, match="limits_confirmed_by must be the name of a person"):
+    with pytest.raises(ValueError, match=r"^by must be the name of a person, got"):
         confirm_limits(_unverified(), name)
     with pytest.raises(ValueError, match="limits_confirmed_by must be the name of a person"):
         qc.run("no-such-folder", protocol="acr-mri-large", limits_confirmed_by="" if name is None else name)

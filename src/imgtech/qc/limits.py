@@ -225,7 +225,7 @@ def confirm_limits(report: Report, by: str, *, on: datetime.date | None = None) 
     Raises
     ------
     ValueError
-        If the name is empty.
+        If the name is empty or the day is no date.
 
     Examples
     --------
@@ -242,7 +242,9 @@ def confirm_limits(report: Report, by: str, *, on: datetime.date | None = None) 
     >>> print(confirmed["ghosting"].limit.source)
     A guide, 2022, 6 (confirmed by A. P. on 2026-11-27, not read by imgtech)
     """
-    who = name_of_confirmer(by)
+    who = name_of_confirmer(by, name="by")
+    if on is not None and not isinstance(on, datetime.date):
+        raise ValueError(f"on must be a date, got {on!r}")
     day = (datetime.date.today() if on is None else on).isoformat()
 
     def confirmed(m: Measurement) -> Measurement:
@@ -256,10 +258,10 @@ def confirm_limits(report: Report, by: str, *, on: datetime.date | None = None) 
     return dataclasses.replace(report, measurements=measurements, notes=(*report.notes, *notes))
 
 
-def name_of_confirmer(by: str) -> str:
-    """The name without space around it, on one line."""
+def name_of_confirmer(by: str, *, name: str = "limits_confirmed_by") -> str:
+    """The name of the person without space around it, on one line; ``name`` is that of the argument."""
     if not isinstance(by, str) or not by.split():
-        raise ValueError(f"limits_confirmed_by must be the name of a person, got {by!r}")
+        raise ValueError(f"{name} must be the name of a person, got {by!r}")
     return " ".join(by.split())
 
 
