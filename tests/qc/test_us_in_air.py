@@ -15,6 +15,8 @@ from imgtech.phantoms import speckle_field
 from imgtech.phantoms.twins import UsAirTwin
 from imgtech.qc.metrics.ultrasound import element_levels
 from imgtech.qc.protocols import us_in_air
+from imgtech.qc.protocols._us_air_reach import reach_of_lines
+from imgtech.qc.protocols.us_in_air import HORSSEN
 from reference.us_air import COLUMNS, N, beamformed, drawn_air, drawn_air_channels, recorded
 
 GRID = ImageGrid(shape=(640, 384), spacing_mm=(0.05, 0.1), center_mm=(16.5, 0.0))
@@ -227,3 +229,22 @@ def test_a_drawn_probe_holds_the_truth(draw, level_db: float) -> None:
     assert len(off) >= 8
     assert np.mean([abs(a) <= 1 for a in off.values()]) > 0.8, off
     assert max(abs(a) for a in off.values()) < 2, off
+
+
+def test_the_depth_of_sharp_lines_knows_where_between_the_rows_they_lie(rng) -> None:
+    """Lines of a Gaussian power fall by 1.2 dB/mm from 50 dB at 2.3 mm down to the noise at 43.97 mm."""
+    spacing, fall, above = (0.31, 0.2), 1.2, 50.0
+    grid = ImageGrid(shape=(300, 400), spacing_mm=spacing, center_mm=(51.0, 0.0))
+    y = grid.coordinates_mm[0]
+    depths = 2.3 + 3.37 * np.arange(1, 17)
+    power = sum(
+        10 ** ((above - fall * (z - 2.3)) / 10) * np.exp(-((y - z) ** 2) / (2 * 0.45**2)) for z in depths
+    )
+    floor = rng.exponential(size=grid.shape)
+    image = np.sqrt(power[:, None] + floor)
+    rows = np.array([int(np.argmin(np.abs(y - z))) for z in depths[:11]])
+    found = reach_of_lines(image, rows, grid, bare=0.25, definition=HORSSEN)
+    truth = 2.3 + above / fall
+    assert found.value == pytest.approx(truth, abs=4 * found.uncertainty)
+    assert found.uncertainty < 0.04
+    assert found.details["fall (dB/mm)"] == pytest.approx(fall, rel=2e-3)
